@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that the loader tells purgatory, and all that purgatory leaves behind. C and assembly share
+ * it: the offsets below are asserted. doc/handoff.md explains each field.
+ *
+ * The purgatory image is flat and position independent. It begins with struct purgatory_head, whose
+ * numbers are offsets from its own first byte; the loader puts the image anywhere (4 KiB aligned),
+ * fills the handoff inside it, and enters at head.entry_off.
+ */
+#ifndef KEXEC_NG_HANDOFF_H
+#define KEXEC_NG_HANDOFF_H
+
+#define HANDOFF_MAGIC		0x4f444e48474e584bULL	/* "KXNGHNDO" */
+#define PURGATORY_MAGIC		0x52505547474e584bULL	/* "KXNGGUPR" */
+
+/* handoff.leave */
+#define LEAVE_64	0	/* long mode, rsi = arg */
+#define LEAVE_32	1	/* protected mode, paging off, esi = arg */
+
+/* handoff.flags */
+#define HANDOFF_QUIET		(1 << 0)	/* print nothing on success */
+#define HANDOFF_NO_CHECKS	(1 << 1)	/* verify nothing */
+#define HANDOFF_HALT		(1 << 2)	/* on failure halt instead of reset */
+#define HANDOFF_SERIAL		(1 << 3)	/* talk on serial_port (8250, I/O ports) */
+#define HANDOFF_VGA		(1 << 4)	/* talk on the text frame buffer at vga_text */
+
+/* Selectors of purgatory's own GDTs; 0x10 and 0x18 are what the boot protocol documents. */
+#define SEL_CODE64		0x08	/* 64-bit code at all times */
+#define SEL_CODE		0x10	/* 64-bit code until LEAVE_32, which leaves with it as 32-bit code */
+#define SEL_DATA		0x18
+
+/* Offsets into struct handoff that assembly uses. */
+#define HANDOFF_LEAVE		0x20
+#define HANDOFF_ENTRY		0x28
+#define HANDOFF_ARG		0x30
+#define HANDOFF_CR3_4LEVEL	0x38
+#define HANDOFF_CR3_5LEVEL	0x40
+#define HANDOFF_RING		0x48
+#define HANDOFF_RING3_EXIT	0x50
+#define HANDOFF_RING3_CS32	0x58
+#define HANDOFF_N_NMIS		0x6c
+
+#ifndef __ASSEMBLER__
+
+#include "base.h"
+#include "sha256.h"
+
+#define HANDOFF_REGIONS_MAX	16
+#define HANDOFF_NAME_LEN	12
+#define HANDOFF_LOG_LEN		1024
+
+enum handoff_verdict {
+	VERDICT_NONE = 0,	/* purgatory did not get to one */
+	VERDICT_MATCH = 1,
+	VERDICT_MISMATCH = 2,
+	VERDICT_EXCEPTION = 3,
+	VERDICT_BAD_HANDOFF = 4,
+	VERDICT_UNCHECKED = 5,	/* HANDOFF_NO_CHECKS */
+};
+
+struct handoff_region {
+	phys_t start;
+	uint64_t len;			/* bytes that the digest covers */
+	uint8_t sha256[SHA256_LEN];
+	char name[HANDOFF_NAME_LEN];	/* with its NUL */
+	uint32_t reserved;
+};
+
+struct handoff {
+	uint64_t magic;
+	uint32_t len;			/* sizeof(struct handoff): both sides agree or stop */
+	uint32_t flags;
+	phys_t self;			/* where the loader put the image */
+	uint32_t n_regions;
+	uint32_t tsc_khz;		/* for delays; 0: unknown, a high guess is used */
+	uint32_t leave;			/* 0x20 */
+	uint32_t fail_delay_ms;		/* between the report of a failure and the reset */
+	phys_t entry;			/* 0x28 */
+	phys_t arg;			/* 0x30 */
+	phys_t cr3_4level;		/* 0x38: identity map; used when CR4.LA57 is off ... */
+	phys_t cr3_5level;		/* 0x40: ... and when it is on. 0: keep what is there */
+	/* Written by purgatory. */
+	uint32_t ring;			/* 0x48: %cs & 3 at entry */
+	uint32_t verdict;		/* enum handoff_verdict */
+	/* Ring 3 only. A failure ends here, with rdi = handoff and purgatory's stack. */
+	uint64_t ring3_exit;		/* 0x50 */
+	uint32_t ring3_cs32;		/* 0x58: a 32-bit code segment for LEAVE_32; 0: none */
+	uint32_t bad_region;		/* index, after VERDICT_MISMATCH */
+	uint64_t vga_text;		/* 80x25 text frame buffer: 0xb8000, or a dummy one */
+	uint16_t serial_port;
+	uint16_t serial_divisor;	/* 0: leave the UART as it is */
+	uint32_t n_nmis;		/* 0x6c */
+	uint32_t log_len;		/* all that was printed, in every ring, is also here */
+	uint32_t vector;		/* after VERDICT_EXCEPTION */
+	uint64_t rip, cr2, error_code;
+	struct handoff_region regions[HANDOFF_REGIONS_MAX];
+	char log[HANDOFF_LOG_LEN];
+};
+
+#define HANDOFF_AT(member, off) \
+	_Static_assert(offsetof(struct handoff, member) == (off), "handoff.h: " #member)
+HANDOFF_AT(leave, HANDOFF_LEAVE);
+HANDOFF_AT(entry, HANDOFF_ENTRY);
+HANDOFF_AT(arg, HANDOFF_ARG);
+HANDOFF_AT(cr3_4level, HANDOFF_CR3_4LEVEL);
+HANDOFF_AT(cr3_5level, HANDOFF_CR3_5LEVEL);
+HANDOFF_AT(ring, HANDOFF_RING);
+HANDOFF_AT(ring3_exit, HANDOFF_RING3_EXIT);
+HANDOFF_AT(ring3_cs32, HANDOFF_RING3_CS32);
+HANDOFF_AT(n_nmis, HANDOFF_N_NMIS);
+
+/* The first bytes of the purgatory image, written by purgatory.lds. */
+struct purgatory_head {
+	uint64_t magic;
+	uint32_t entry_off;
+	uint32_t handoff_off;
+	uint32_t file_len;	/* bytes in the image */
+	uint32_t mem_len;	/* with what must be zero after it: bss, stacks */
+};
+
+#endif
+#endif

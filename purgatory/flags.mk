@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What the Makefile needs to know of purgatory. No SSE and no x87: the kernel hands over with
+# CR4.OSFXSR clear. No red zone: an NMI pushes its frame right below the stack pointer.
+
+PURGATORY_SRC := $(addprefix purgatory/,entry.S traps.S leave64.S leave32.S \
+	main.c traps.c console.c failure.c sha256.c mem.c)
+
+PURGATORY_CFLAGS := -O2 -g -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
+	-mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+	-fno-jump-tables -Wframe-larger-than=512
+
+PURGATORY_LDFLAGS := -pie --no-dynamic-linker --build-id=none -z noexecstack --fatal-warnings

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The way out in long mode: the 64-bit boot protocol (Documentation/arch/x86/boot.rst).
+ *
+ * State in:	any ring. In ring 0 entry.S has loaded CS = 0x10 and DS = ES = SS = 0x18 and
+ *		cleared IF; they have not changed since.
+ * State out:	at handoff.entry with rsi = handoff.arg, rsp = the end of our stack, every other general
+ *		register 0, DF=0. Our GDT, IDT and page tables stay in use.
+ */
+#include "handoff.h"
+
+	.text
+	.code64
+	.globl leave64
+	.hidden leave64
+leave64:
+	cld
+	lea	stack_end(%rip), %rsp
+	mov	handoff+HANDOFF_ARG(%rip), %rsi
+	xor	%eax, %eax
+	xor	%ebx, %ebx
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%edi, %edi
+	xor	%ebp, %ebp
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+	jmp	*handoff+HANDOFF_ENTRY(%rip)
+
+	.section .note.GNU-stack, "", @progbits

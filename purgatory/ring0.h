@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The instructions that only ring 0 may execute. Each caller stands behind is_ring0(); the other
+ * privileged instructions are in entry.S, traps.S and leave32.S, behind the same test.
+ */
+#ifndef PURGATORY_RING0_H
+#define PURGATORY_RING0_H
+
+#include "base.h"
+
+#define CR4_LA57	(1UL << 12)
+
+/* The operand of lidt in 64-bit mode. */
+struct table_register {
+	uint16_t limit;		/* length - 1 */
+	uint64_t base;
+} __attribute__((packed));
+
+static inline void outb(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline uint64_t read_cr4(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mov %%cr4, %0" : "=r"(value));
+	return value;
+}
+
+static inline void write_cr3(uint64_t value)
+{
+	__asm__ volatile("mov %0, %%cr3" : : "r"(value) : "memory");
+}
+
+static inline void load_idt(const void *idt, size_t len)
+{
+	const struct table_register idtr = { .limit = (uint16_t)(len - 1), .base = (uintptr_t)idt };
+
+	__asm__ volatile("lidt %0" : : "m"(idtr) : "memory");
+}
+
+/* An NMI ends a hlt, so callers loop. */
+static inline void halt(void)
+{
+	__asm__ volatile("cli; hlt" : : : "memory");
+}
+
+/* Not privileged unless CR4.TSD is set, but meaningful only to us in ring 0. */
+static inline uint64_t read_tsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The IDT: built at run time because only then addresses are known, and the ones that are entered
+ * with are empty or in memory that belongs to nobody in the plan.
+ */
+#include "console.h"
+#include "purgatory.h"
+#include "ring0.h"
+
+#define VECTOR_NMI		2
+#define GATE_INTERRUPT		0x8e	/* present, ring 0, interrupt gate: 32 bits in a 32-bit IDT */
+
+/* Intel SDM volume 3, figures 6-8 and 6-2. */
+struct gate64 {
+	uint16_t offset_0;
+	uint16_t selector;
+	uint8_t stack;		/* IST: 0, the stack that is in use */
+	uint8_t type;
+	uint16_t offset_16;
+	uint32_t offset_32;
+	uint32_t reserved;
+};
+
+struct gate32 {
+	uint16_t offset_0;
+	uint16_t selector;
+	uint8_t reserved;
+	uint8_t type;
+	uint16_t offset_16;
+};
+
+_Static_assert(sizeof(struct gate64) == 16, "a gate of long mode");
+_Static_assert(sizeof(struct gate32) == 8, "a gate of protected mode");
+
+static struct gate64 idt[N_VECTORS];
+static struct gate32 idt32[VECTOR_NMI + 1];
+/* leave32.S loads it; in 32-bit code lidt reads the lower half of base. */
+struct table_register idtr32 __attribute__((visibility("hidden")));
+static uint32_t n_traps;
+
+void traps_start(void)
+{
+	for (uint32_t i = 0; i < N_VECTORS; i++) {
+		const uintptr_t at = (uintptr_t)(i == VECTOR_NMI ? nmi_stub :
+								   trap_stubs + i * TRAP_STUB_LEN);
+
+		/* SEL_CODE: also a 64-bit code segment in the GDT that Linux loads before its IDT. */
+		idt[i] = (struct gate64){
+			.offset_0 = (uint16_t)at,
+			.selector = SEL_CODE,
+			.type = GATE_INTERRUPT,
+			.offset_16 = (uint16_t)(at >> 16),
+			.offset_32 = (uint32_t)(at >> 32),
+		};
+	}
+	load_idt(idt, sizeof(idt));
+}
+
+void traps_prepare_32bit(void)
+{
+	const uintptr_t at = (uintptr_t)nmi_stub32;
+
+	/* In the GDT of leave32.S SEL_CODE is a 32-bit segment, which no gate of long mode may name. */
+	for (uint32_t i = 0; i < N_VECTORS; i++)
+		idt[i].selector = SEL_CODE64;
+
+	idt32[VECTOR_NMI] = (struct gate32){
+		.offset_0 = (uint16_t)at,
+		.selector = SEL_CODE,
+		.type = GATE_INTERRUPT,
+		.offset_16 = (uint16_t)(at >> 16),
+	};
+	idtr32.limit = sizeof(idt32) - 1;
+	idtr32.base = (uintptr_t)idt32;
+}
+
+void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, uint64_t cr2)
+{
+	/* The report itself may trap: then once more without what it may have touched, then never. */
+	n_traps++;
+	if (n_traps == 1) {
+		handoff.vector = vector;
+		handoff.error_code = error_code;
+		handoff.rip = rip;
+		handoff.cr2 = cr2;
+	} else if (n_traps == 2) {
+		handoff.flags &= ~(uint32_t)HANDOFF_VGA;
+	} else {
+		failure_reset_at_once();
+	}
+
+	say("\nkexec: exception ");
+	say_number(vector);
+	say(" at ");
+	say_hex(rip);
+	if (rip - (uintptr_t)image_start < (uintptr_t)image_end - (uintptr_t)image_start) {
+		say(" (purgatory+");
+		say_hex(rip - (uintptr_t)image_start);
+		say(")");
+	}
+	say(", error code ");
+	say_hex(error_code);
+	say(", CR2 ");
+	say_hex(cr2);
+	say("\n");
+	failure_end(VERDICT_EXCEPTION);
+}
