@@ -1,0 +1,490 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests: what they boot from, how they run, what they said.
+
+A guest is one QEMU process (TCG: no KVM is needed) that boots a kernel with an initramfs made
+here, whose init (init.c) does one job file. The tests read its serial line:
+
+    with Guest(Machine(firmware="ovmf"), kernel("6.1-cloud"), initrd, "loglevel=4") as guest:
+        facts = guest.facts()
+        guest.expect(r"NG-PROOF second")
+
+expect() raises GuestFailed on a panic, on NG-FAIL, when the guest ends and when time is up, so
+a test cannot wait for ever and cannot take silence for success.
+"""
+
+import dataclasses
+import gzip
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parents[1]
+BUILD = TOP / "build"
+
+QEMU = "qemu-system-x86_64"
+OVMF = pathlib.Path("/usr/share/OVMF")
+GUEST_LIMIT = 240  # seconds a guest may live at most, whatever it does
+STEP_LIMIT = 90    # seconds until the next thing that is expected of it
+
+FAILED = re.compile(r"NG-FAIL|Kernel panic|---\[ end trace|Unable to handle kernel")
+
+
+class GuestFailed(AssertionError):
+    """The guest did not do what was expected; the message ends in its last lines."""
+
+
+# ---------------------------------------------------------------------------------- the kernels
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    name: str
+    image: pathlib.Path
+    release: str
+
+    @property
+    def bits(self):
+        return 32 if "-686" in self.name else 64
+
+
+def cache():
+    home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    return pathlib.Path(os.environ.get("KEXEC_NG_CACHE") or home / "kexec-ng")
+
+
+def kernel(name):
+    """A kernel that tests/vm/fetch has put into the cache; fetches it if it is not there."""
+    where = cache() / "kernels" / name
+    if not (where / "release").exists():
+        subprocess.run([HERE / "fetch", name], check=True, timeout=1800)
+    return Kernel(name, where / "vmlinuz", (where / "release").read_text().strip())
+
+
+def kexec_binary():
+    path = pathlib.Path(os.environ.get("KEXEC") or BUILD / "bin" / "kexec")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: build it first, or set KEXEC")
+    return path
+
+
+# ------------------------------------------------------------------------------- the initramfs
+
+MODE_DIR, MODE_FILE, MODE_PROGRAM, MODE_LINK = 0o40755, 0o100644, 0o100755, 0o120777
+
+
+def newc(members):
+    """A cpio archive, "newc" format, of (name, mode, bytes) members."""
+    out = bytearray()
+    for inode, (name, mode, data) in enumerate([*members, ("TRAILER!!!", 0, b"")], start=1):
+        path = name.encode() + b"\0"
+        numbers = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
+        out += b"070701" + b"".join(b"%08x" % n for n in numbers) + path
+        out += bytes(-len(out) % 4)
+        out += data
+        out += bytes(-len(out) % 4)
+    return bytes(out)
+
+
+def read_newc(data):
+    """The (name, mode, bytes) members of such an archive; ValueError if it is cut short."""
+    at, members = 0, []
+    while True:
+        if data[at:at + 6] != b"070701":
+            raise ValueError(f"no cpio member at byte {at} of {len(data)}")
+        fields = [int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13)]
+        mode, size, name_size = fields[1], fields[6], fields[11]
+        name = data[at + 110:at + 110 + name_size - 1].decode()
+        body = at + 110 + name_size
+        body += -body % 4
+        if name == "TRAILER!!!":
+            return members
+        if body + size > len(data):
+            raise ValueError(f"{name} is cut short")
+        members.append((name, mode, data[body:body + size]))
+        at = body + size
+        at += -at % 4
+
+
+def unpack_newc(data, where):
+    """Writes such an archive, as init's dump-tree sends it, below the directory where."""
+    for name, mode, body in read_newc(data):
+        path = pathlib.Path(where) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if mode & 0o170000 == 0o040000:
+            path.mkdir(exist_ok=True)
+        elif mode & 0o170000 == 0o120000:
+            if not path.is_symlink():
+                path.symlink_to(body.decode())
+        elif not path.exists():
+            path.write_bytes(body)
+
+
+def init_binary(bits):
+    """init.c as a static program for 32 or 64 bits; compiled when it is older than its source."""
+    source, program = HERE / "init.c", BUILD / "vm" / f"init{bits}"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        program.parent.mkdir(parents=True, exist_ok=True)
+        part = program.with_suffix(f".{os.getpid()}")
+        flags = ["-m32", "-D_FILE_OFFSET_BITS=64"] if bits == 32 else []
+        compiler = os.environ.get("CC", "gcc").split()
+        subprocess.run([*compiler, "-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s",
+                        *flags, "-o", part, source], check=True, timeout=120)
+        part.rename(program)
+    return program.read_bytes()
+
+
+def libraries_of(program):
+    """What a dynamically linked program needs: {path: bytes}; nothing for a static one."""
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, timeout=20)
+    found = re.findall(r"(/\S+) \(0x", listed.stdout)
+    return {path: pathlib.Path(path).read_bytes() for path in found}
+
+
+def initramfs(jobs, files=None, bits=64, init=True):
+    """An archive with init, its jobs {name: text} and files {path: bytes or Path}.
+
+    The job named "" is the one for a kernel command line without ng.job=.
+    """
+    contents = {"dev": (MODE_DIR, b"")}
+    if init:
+        contents["init"] = (MODE_PROGRAM, init_binary(bits))
+    for name, text in jobs.items():
+        contents[f"jobs/{name}" if name else "job"] = (MODE_FILE, text.encode())
+    for path, data in (files or {}).items():
+        if isinstance(data, pathlib.Path):
+            data = data.read_bytes()
+        program = path.startswith("/sbin/") or "/ld-" in path
+        contents[path.lstrip("/")] = (MODE_PROGRAM if program else MODE_FILE, data)
+    folders = {str(parent) for path in contents for parent in pathlib.PurePath(path).parents}
+    members = [(folder, MODE_DIR, b"") for folder in sorted(folders - {"."})]
+    return newc(members + [(path, mode, data) for path, (mode, data) in contents.items()])
+
+
+def kexec_files():
+    """What a guest needs to run kexec, as /sbin/kexec."""
+    program = kexec_binary()
+    return {"/sbin/kexec": program, **libraries_of(program)}
+
+
+def initrd_parts(jobs, n_parts, bits=64):
+    """An initramfs in n parts, which say in the guest's facts that they came, and in which order.
+
+    Part 1 has init and the jobs. Part 2 is gzip'd, and of odd length: what follows it must have
+    been aligned by the loader. Each part k overwrites a file of part k-1, so that the kernel saw
+    them in this order if and only if that file has k.
+    """
+    parts = []
+    for k in range(1, n_parts + 1):
+        files = {f"/initrd-part-{k}": str(k).encode()}
+        if k > 1:
+            files[f"/initrd-part-{k - 1}{k}"] = str(k).encode()
+        if k < n_parts:
+            files[f"/initrd-part-{k}{k + 1}"] = str(k).encode()
+        part = initramfs(jobs if k == 1 else {}, files, bits, init=k == 1)
+        if k == 2:
+            part = odd(gzip.compress(part, mtime=0))
+        parts.append(part)
+    return parts
+
+
+def odd(data):
+    """The gzip stream data, made longer by a comment if its length is even."""
+    if len(data) % 2:
+        return data
+    has_comment = 0x10
+    return data[:3] + bytes([data[3] | has_comment]) + data[4:10] + b"\0" + data[10:]
+
+
+def expected_parts(n_parts):
+    parts = {str(k): str(k) for k in range(1, n_parts + 1)}
+    return {**parts, **{f"{k - 1}{k}": str(k) for k in range(2, n_parts + 1)}}
+
+
+# ---------------------------------------------------------------------------------- the machine
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    firmware: str = "seabios"  # or ovmf
+    cpu: str = "max"           # or qemu64, or max,la57=off
+    memory: int = 512          # MiB
+    smp: int = 1
+    vga: str = "none"          # or std
+
+    def __str__(self):
+        screen = "" if self.vga == "none" else f"-{self.vga}"
+        cpu = self.cpu.replace(",la57=off", "-4level")
+        return f"{self.firmware}-{cpu}-{self.memory}M-{self.smp}cpu{screen}"
+
+    def arguments(self, folder):
+        # One thread for all CPUs: with more, TCG may run a stale int3 while Linux patches its code.
+        words = ["-machine", "q35", "-accel", "tcg,thread=single", "-cpu", self.cpu, "-m", str(self.memory),
+                 "-smp", str(self.smp), "-nodefaults", "-net", "none", "-display", "none",
+                 "-vga", self.vga, "-no-reboot"]
+        if self.firmware == "ovmf":
+            variables = folder / "vars.fd"
+            shutil.copy(OVMF / "OVMF_VARS_4M.fd", variables)
+            pflash = "if=pflash,format=raw"
+            words += ["-drive", f"{pflash},unit=0,readonly=on,file={OVMF / 'OVMF_CODE_4M.fd'}",
+                      "-drive", f"{pflash},unit=1,file={variables}"]
+        return words
+
+
+class Guest:
+    """One run of a machine. Use it as a context: leaving it ends QEMU, whatever happened.
+
+    Its log (log_folder/serial.log with the time of each line, and the command) stays when the
+    context is left through an exception, else it goes away.
+    """
+
+    def __init__(self, machine, first, initrd, append="", log=None, gdb=False, on_line=None):
+        self.machine, self.first, self.on_line = machine, first, on_line
+        self.lines = []      # (seconds since the start, text)
+        self._seen = 0       # how many of them expect() is done with
+        self._partial = b""
+        self._eof = False
+        self._process = self._qmp = None
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="kexec-ng-vm."))
+        self._log = pathlib.Path(log) if log else self._folder / "log"
+        self.dump_path = self._folder / "dump"
+        self.gdb_path = self._folder / "gdb"
+        (self._folder / "initrd").write_bytes(initrd)
+        self.append = f"console=ttyS0 panic=-1 {append}".strip()
+        self._command = [
+            "timeout", "--kill-after=5", str(GUEST_LIMIT), QEMU,
+            *machine.arguments(self._folder),
+            "-kernel", str(first.image), "-initrd", str(self._folder / "initrd"),
+            "-append", self.append,
+            "-serial", "stdio", "-serial", f"file:{self.dump_path}",
+            "-qmp", f"unix:{self._folder / 'qmp'},server=on,wait=off",
+        ]
+        if gdb:
+            self._command += ["-gdb", f"unix:{self.gdb_path},server=on,wait=off"]
+
+    def __enter__(self):
+        shutil.rmtree(self._log, ignore_errors=True)
+        self._log.mkdir(parents=True)
+        (self._log / "command").write_text("\n".join(self._command) + "\n")
+        self._log_file = (self._log / "serial.log").open("w", buffering=1)
+        self.started = time.monotonic()
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=(self._log / "qemu.stderr").open("wb"))
+        os.set_blocking(self._process.stdout.fileno(), False)
+        return self
+
+    def __exit__(self, kind, *_):
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=10)
+        for stream in (self._process.stdin, self._process.stdout, self._log_file, self._qmp):
+            if stream:
+                stream.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if kind is None:
+            shutil.rmtree(self._log, ignore_errors=True)
+
+    def clock(self):
+        return time.monotonic() - self.started
+
+    def _add_line(self, raw):
+        text = raw.replace(b"\r", b"").decode("utf-8", "replace")
+        now = self.clock()
+        self.lines.append((now, text))
+        self._log_file.write(f"{now:8.3f}  {text}\n")
+        if self.on_line:
+            self.on_line(now, text)
+
+    def _read(self, seconds):
+        """Takes in what the guest says within the given time; returns as soon as there is some."""
+        ready, _, _ = select.select([self._process.stdout], [], [], max(0, seconds))
+        if not ready:
+            return
+        data = self._process.stdout.read()
+        if data == b"":
+            self._eof = True
+            if self._partial:
+                data, self._partial = self._partial + b"\n", b""
+        *whole, self._partial = (self._partial + (data or b"")).split(b"\n")
+        for line in whole:
+            self._add_line(line)
+
+    def _fail(self, why):
+        last = "\n".join(f"{at:8.3f}  {text}" for at, text in self.lines[-40:])
+        errors = (self._log / "qemu.stderr").read_text(errors="replace").strip()
+        raise GuestFailed(f"{why} ({self.machine}, {self.first.name}; log: {self._log})\n"
+                          f"{last}\n{errors}")
+
+    def expect(self, pattern, seconds=STEP_LIMIT, allow=None):
+        """The match of the next line that has the regular expression pattern.
+
+        Lines up to that one are used up. A failure line ends it, unless it matches allow too.
+        """
+        wanted = re.compile(pattern)
+        allowed = re.compile(allow) if allow else None
+        deadline = time.monotonic() + seconds
+        while True:
+            while self._seen < len(self.lines):
+                _, text = self.lines[self._seen]
+                self._seen += 1
+                found = wanted.search(text)
+                if found:
+                    return found
+                if FAILED.search(text) and not (allowed and allowed.search(text)):
+                    self._drain()
+                    self._fail(f"{text.strip()!r} while waiting for {pattern!r}")
+            if self._eof:
+                self._fail(f"the guest ended without {pattern!r}")
+            if time.monotonic() > deadline:
+                self._fail(f"no {pattern!r} within {seconds} s")
+            self._read(min(1, deadline - time.monotonic()))
+
+    def _drain(self):
+        """What the guest says when it dies."""
+        deadline = time.monotonic() + 3
+        while not self._eof and time.monotonic() < deadline:
+            self._read(0.2)
+
+    def send_line(self, text=""):
+        self._process.stdin.write(text.encode() + b"\n")
+        self._process.stdin.flush()
+
+    def facts(self):
+        """The next facts line of init."""
+        return json.loads(self.expect(r"NG-FACTS (\{.*\})")[1])
+
+    def output_of(self, program):
+        """All that the next run of the program in the guest printed, as text."""
+        self.expect(f"NG-RUN {re.escape(program)}$")
+        begin = self._seen
+        self.expect(r"NG-STATUS")
+        return "\n".join(text for _, text in self.lines[begin:self._seen - 1])
+
+    def dump(self, where):
+        """Rebuilds below where what init's dump-tree sent."""
+        self.expect(r"NG-DUMPED")
+        _, mark, archive = self.dump_path.read_bytes().rpartition(b"NG-DUMP\n")
+        if not mark:
+            self._fail("nothing came through the second serial port")
+        unpack_newc(archive, where)
+
+    # -- QMP: QEMU's own view of the machine
+
+    def qmp(self):
+        """Connects the monitor; call it before the events that matter."""
+        self._qmp = socket.socket(socket.AF_UNIX)
+        self._qmp.settimeout(10)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self._qmp.connect(str(self._folder / "qmp"))
+                break
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > deadline:
+                    self._fail("QEMU has no monitor")
+                time.sleep(0.05)
+        self._qmp_file = self._qmp.makefile("rb")
+        self._qmp.sendall(b'{"execute":"qmp_capabilities"}\n')
+
+    def wait_reset(self, seconds):
+        """Waits until the machine resets itself, and reads its last words."""
+        deadline = time.monotonic() + seconds
+        reason = None
+        while not reason and time.monotonic() < deadline:
+            ready, _, _ = select.select([self._qmp], [], [], 0.2)
+            self._read(0)
+            line = self._qmp_file.readline() if ready else b""
+            if ready and not line:
+                break
+            message = json.loads(line) if line else {}
+            if message.get("event") in ("RESET", "SHUTDOWN"):
+                reason = message["data"]["reason"]
+        self._drain()
+        if reason != "guest-reset":
+            self._fail(f"no reset of the machine within {seconds} s, but {reason}")
+
+
+# --------------------------------------------------------------------------- a debugger's client
+
+
+class Gdb:
+    """QEMU's gdb stub: enough to stop the guest at an address and to change its memory.
+
+    Connecting stops the guest; resume() lets it go on. Memory addresses are physical.
+    """
+
+    def __init__(self, path, seconds=20):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(seconds)
+        self._socket.connect(str(path))
+        self._buffer = b""
+        self._ask("?")
+        self._check("Qqemu.PhyMemMode:1")
+
+    def close(self):
+        self._socket.close()
+
+    def _send(self, text):
+        body = text.encode()
+        self._socket.sendall(b"$%s#%02x" % (body, sum(body) % 256))
+
+    def _receive(self):
+        while True:
+            packet = re.search(rb"\$([^#]*)#..", self._buffer)
+            if packet:
+                self._buffer = self._buffer[packet.end():]
+                self._socket.sendall(b"+")
+                return packet[1].decode()
+            data = self._socket.recv(65536)
+            if not data:
+                raise GuestFailed("QEMU closed the debugger's connection")
+            self._buffer += data
+
+    def _ask(self, text):
+        self._send(text)
+        return self._receive()
+
+    def _check(self, text):
+        answer = self._ask(text)
+        if answer != "OK":
+            raise GuestFailed(f"the debugger's {text!r} got {answer!r}")
+
+    def break_at(self, address):
+        self._check(f"Z1,{address:x},1")
+
+    def unbreak(self, address):
+        self._check(f"z1,{address:x},1")
+
+    def read(self, address, length):
+        answer = self._ask(f"m{address:x},{length:x}")
+        if len(answer) != 2 * length:
+            raise GuestFailed(f"cannot read {length} bytes at {address:#x}: {answer!r}")
+        return bytes.fromhex(answer)
+
+    def write(self, address, data):
+        self._check(f"M{address:x},{len(data):x}:{data.hex()}")
+
+    def resume(self):
+        self._send("c")
+
+    def wait_stop(self, seconds):
+        """Waits until the guest is at the breakpoint."""
+        self._socket.settimeout(seconds)
+        try:
+            answer = self._receive()
+        except TimeoutError:
+            raise GuestFailed(f"the breakpoint was not reached within {seconds} s") from None
+        if not answer.startswith(("T05", "S05")):
+            raise GuestFailed(f"the guest stopped with {answer!r}")

@@ -1,0 +1,648 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * init of the test guests: does the commands of one job file, tells on the console, powers off.
+ *
+ * The job is /jobs/NAME if the kernel command line has ng.job=NAME, else /job. A line is one
+ * command: words, with '' and "" as quotes, and # for a comment. All that the host reads starts
+ * with NG-. Whatever goes wrong says "NG-FAIL why" and ends the guest: it never waits for ever.
+ *
+ *	run ARGV...		runs a program; its exit status must be 0
+ *	run-expect N ARGV...	the same, and the status must be N
+ *	facts			what this kernel is and got: one line of JSON
+ *	proof TEXT		who got here: release and command line
+ *	expect-file PATH	PATH must exist
+ *	write PATH TEXT		writes TEXT into PATH (a knob of /proc or /sys)
+ *	show PATH		prints the file
+ *	pack OUT PATH...	a new cpio archive of files and whole directories
+ *	dump-tree PATH...	the same to the second serial port, of what can be read under PATH
+ *	wait			until the host sends a line
+ *	limit SECONDS		for all that follows, from here
+ *	sleep SECONDS, poweroff, reboot
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/klog.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum {
+	MAX_WORDS = 32,
+	MAX_DUMPED = 1 << 20,	/* bytes of one file; nothing a loader reads is larger */
+	DEFAULT_LIMIT = 300,	/* seconds */
+	KLOG_CONSOLE_LEVEL = 8,
+	KLOG_EMERGENCIES_ONLY = 1,
+};
+
+static _Noreturn void leave(int how)
+{
+	fflush(NULL);
+	tcdrain(STDOUT_FILENO);
+	sync();
+	reboot(how);
+	_exit(1);	/* init exits: the kernel panics, and panic=-1 resets */
+}
+
+/* Ends the guest. */
+static _Noreturn __attribute__((format(printf, 1, 2))) void failed(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("\nNG-FAIL ");
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+	leave(RB_POWER_OFF);
+}
+
+static void on_alarm(int signal)
+{
+	static const char message[] = "\nNG-FAIL the guest's own time limit\n";
+	ssize_t ignored = write(STDOUT_FILENO, message, sizeof(message) - 1);
+
+	(void)signal;
+	(void)ignored;
+	reboot(RB_POWER_OFF);
+	_exit(1);
+}
+
+/* ------------------------------------------------------------------------------- reading files */
+
+/* At most max bytes of path and a NUL; NULL if it cannot be read. The caller frees. */
+static char *slurp(const char *path, size_t max, size_t *ret_len)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	size_t len = 0, size = 4096;
+	ssize_t got = 0;
+	char *buffer;
+
+	if (fd < 0)
+		return NULL;
+	buffer = malloc(size + 1);
+	while (buffer && len < max && (got = read(fd, buffer + len, size - len)) > 0) {
+		len += (size_t)got;
+		if (len == size)
+			buffer = realloc(buffer, (size *= 2) + 1);
+	}
+	close(fd);
+	if (!buffer)
+		failed("out of memory for %s", path);
+	if (got < 0) {
+		free(buffer);
+		return NULL;
+	}
+	buffer[len] = '\0';
+	if (ret_len)
+		*ret_len = len;
+	return buffer;
+}
+
+/* The file's text without its last newline; "" if it cannot be read. The caller frees. */
+static char *text_of(const char *path)
+{
+	size_t len = 0;
+	char *text = slurp(path, MAX_DUMPED, &len);
+
+	if (!text)
+		return strdup("");
+	if (len && text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	return text;
+}
+
+/* The number after key in a file of "key value" lines; 0 if there is none. */
+static unsigned long long number_after(const char *path, const char *key)
+{
+	char *text = text_of(path);
+	const char *at = strstr(text, key);
+	unsigned long long number = at ? strtoull(at + strlen(key), NULL, 0) : 0;
+
+	free(text);
+	return number;
+}
+
+static void print_json(const char *text)
+{
+	putchar('"');
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < ' ' || c > '~')
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+/* ----------------------------------------------------------------------------------- the facts */
+
+struct map_entry {
+	unsigned long long start, end;
+	char type[40];
+};
+
+static int by_start(const void *a, const void *b)
+{
+	const struct map_entry *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+/* The memory map this kernel was given, as it shows it in /sys/firmware/memmap. */
+static void print_memmap(void)
+{
+	static struct map_entry map[1024];
+	uint64_t digest = 0xcbf29ce484222325;	/* FNV-1a: to compare, not to protect */
+	unsigned long long ram = 0;
+	size_t n = 0;
+
+	for (; n < sizeof(map) / sizeof(map[0]); n++) {
+		char path[80];
+		char *start, *end, *type;
+
+		snprintf(path, sizeof(path), "/sys/firmware/memmap/%zu/start", n);
+		if (access(path, F_OK))
+			break;
+		start = text_of(path);
+		snprintf(path, sizeof(path), "/sys/firmware/memmap/%zu/end", n);
+		end = text_of(path);
+		snprintf(path, sizeof(path), "/sys/firmware/memmap/%zu/type", n);
+		type = text_of(path);
+		map[n].start = strtoull(start, NULL, 0);
+		map[n].end = strtoull(end, NULL, 0);
+		snprintf(map[n].type, sizeof(map[n].type), "%s", type);
+		if (!strcmp(type, "System RAM"))
+			ram += map[n].end - map[n].start + 1;
+		free(start);
+		free(end);
+		free(type);
+	}
+	qsort(map, n, sizeof(map[0]), by_start);
+	for (size_t i = 0; i < n; i++) {
+		char line[100];
+
+		snprintf(line, sizeof(line), "%llx-%llx %s\n", map[i].start, map[i].end,
+			 map[i].type);
+		for (const char *c = line; *c; c++)
+			digest = (digest ^ (unsigned char)*c) * 0x100000001b3;
+	}
+	printf(",\"memmap\":%zu,\"memmap_digest\":\"%016llx\",\"memmap_ram\":%llu", n,
+	       (unsigned long long)digest, ram);
+}
+
+/* What the loader wrote into boot_params, where this kernel kept it. */
+static void print_boot_params(void)
+{
+	enum { RSDP_OFF = 0x70, VIDEO_OFF = 0x0f, SENTINEL_OFF = 0x1ef, LOADER_OFF = 0x210,
+	       EFI_SIGNATURE_OFF = 0x1c0 };
+	size_t len = 0;
+	char *data = slurp("/sys/kernel/boot_params/data", 4096, &len);
+	uint64_t rsdp;
+
+	if (!data || len < 4096)
+		failed("/sys/kernel/boot_params/data has %zu bytes", len);
+	memcpy(&rsdp, data + RSDP_OFF, sizeof(rsdp));
+	printf(",\"rsdp\":\"0x%llx\",\"loader\":\"0x%02x\",\"video\":\"0x%02x\",\"sentinel\":%d",
+	       (unsigned long long)rsdp, (unsigned char)data[LOADER_OFF],
+	       (unsigned char)data[VIDEO_OFF], (unsigned char)data[SENTINEL_OFF]);
+	data[EFI_SIGNATURE_OFF + 4] = '\0';
+	printf(",\"efi_signature\":");
+	print_json(data + EFI_SIGNATURE_OFF);
+	free(data);
+}
+
+static unsigned int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned int n = 0;
+
+	if (!dir)
+		return 0;
+	for (const struct dirent *entry; (entry = readdir(dir)); )
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* /initrd-part-* are files that the host puts into the parts of an initrd. */
+static void print_parts(void)
+{
+	DIR *dir = opendir("/");
+	const char *comma = "";
+
+	printf(",\"parts\":{");
+	for (const struct dirent *entry; dir && (entry = readdir(dir)); ) {
+		char path[300];
+		char *text;
+
+		if (strncmp(entry->d_name, "initrd-part-", 12))
+			continue;
+		snprintf(path, sizeof(path), "/%s", entry->d_name);
+		text = text_of(path);
+		printf("%s", comma);
+		print_json(entry->d_name + 12);
+		putchar(':');
+		print_json(text);
+		free(text);
+		comma = ",";
+	}
+	putchar('}');
+	if (dir)
+		closedir(dir);
+}
+
+static void do_facts(void)
+{
+	struct utsname name;
+	char *cmdline = text_of("/proc/cmdline");
+	char *cpuinfo = text_of("/proc/cpuinfo");
+
+	uname(&name);
+	printf("\nNG-FACTS {\"release\":");
+	print_json(name.release);
+	printf(",\"machine\":");
+	print_json(name.machine);
+	printf(",\"cmdline\":");
+	print_json(cmdline);
+	printf(",\"cpus\":%ld,\"la57\":%s,\"mem_kib\":%llu", sysconf(_SC_NPROCESSORS_ONLN),
+	       strstr(cpuinfo, " la57") ? "true" : "false",
+	       number_after("/proc/meminfo", "MemTotal:"));
+	printf(",\"acpi_tables\":%u,\"efi\":%s,\"efi_runtime_maps\":%u",
+	       count_entries("/sys/firmware/acpi/tables"),
+	       access("/sys/firmware/efi", F_OK) ? "false" : "true",
+	       count_entries("/sys/firmware/efi/runtime-map"));
+	print_boot_params();
+	print_memmap();
+	print_parts();
+	printf("}\n");
+	free(cmdline);
+	free(cpuinfo);
+}
+
+static void do_proof(char **words)
+{
+	struct utsname name;
+	char *cmdline = text_of("/proc/cmdline");
+
+	if (!words[1])
+		failed("proof: no text");
+	uname(&name);
+	printf("\nNG-PROOF %s release=%s cmdline=%s\n", words[1], name.release, cmdline);
+	free(cmdline);
+}
+
+/* ------------------------------------------------------------------------------------ archives */
+
+static void put_padded(FILE *out, const void *bytes, size_t len)
+{
+	static const char zeros[4];
+
+	if (fwrite(bytes, 1, len, out) != len || fwrite(zeros, 1, -len & 3, out) != (-len & 3))
+		failed("writing an archive: %m");
+}
+
+/* One member in the "newc" format: 13 numbers of 8 hex digits, the name, the contents. */
+static void put_member(FILE *out, const char *path, unsigned int mode, const void *bytes,
+		       size_t len)
+{
+	static unsigned int inode;
+	const char *name = path[0] == '/' ? path + 1 : path;
+	char header[PATH_MAX + 120];
+	int used = snprintf(header, sizeof(header),
+			    "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x%s",
+			    ++inode, mode, 0, 0, 1, 0, len, 0, 0, 0, 0, strlen(name) + 1, 0, name);
+
+	if (used < 0 || (size_t)used >= sizeof(header))
+		failed("archive name too long: %.100s", path);
+	put_padded(out, header, (size_t)used + 1);
+	put_padded(out, bytes, len);
+}
+
+static void put_file(FILE *out, const char *path, const struct stat *st, size_t max)
+{
+	size_t len;
+	char *bytes = slurp(path, max, &len);
+
+	if (bytes)
+		put_member(out, path, st->st_mode, bytes, len);
+	free(bytes);
+}
+
+static void put_tree(FILE *out, const char *path, size_t max, int follow);
+
+/* The entries of a directory: with all below it, or only its own files and links. */
+static void put_entries(FILE *out, const char *path, size_t max, int follow, int deep)
+{
+	DIR *dir = opendir(path);
+
+	for (const struct dirent *entry; dir && (entry = readdir(dir)); ) {
+		char below[PATH_MAX];
+
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >= PATH_MAX)
+			failed("path too long below %s", path);
+		if (deep || entry->d_type == DT_REG || entry->d_type == DT_LNK)
+			put_tree(out, below, max, deep ? follow : 0);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* A link to a directory brings, if follow is set, that directory's own files with it. */
+static void put_link(FILE *out, const char *path, const struct stat *st, size_t max, int follow)
+{
+	char to[PATH_MAX];
+	ssize_t len = readlink(path, to, sizeof(to));
+	char *real = follow ? realpath(path, NULL) : NULL;
+
+	if (len >= 0)
+		put_member(out, path, st->st_mode, to, (size_t)len);
+	if (real)
+		put_entries(out, real, max, 0, 0);
+	free(real);
+}
+
+static void put_tree(FILE *out, const char *path, size_t max, int follow)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return;
+	if (S_ISREG(st.st_mode)) {
+		put_file(out, path, &st, max);
+	} else if (S_ISLNK(st.st_mode)) {
+		put_link(out, path, &st, max, follow);
+	} else if (S_ISDIR(st.st_mode)) {
+		put_member(out, path, st.st_mode, "", 0);
+		put_entries(out, path, max, follow, 1);
+	}
+}
+
+static void put_archive(const char *to, int fd, char **paths, size_t max, int follow)
+{
+	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!out)
+		failed("cannot write %s: %m", to);
+	for (; *paths; paths++)
+		put_tree(out, *paths, max, follow);
+	put_member(out, "TRAILER!!!", 0, "", 0);
+	if (fclose(out))
+		failed("writing %s: %m", to);
+}
+
+static void do_pack(char **words)
+{
+	if (!words[1] || !words[2])
+		failed("pack: wants OUT PATH...");
+	put_archive(words[1], open(words[1], O_WRONLY | O_CREAT | O_TRUNC, 0600), words + 2,
+		    SIZE_MAX, 0);
+}
+
+static void do_dump_tree(char **words)
+{
+	static const char port[] = "/dev/ttyS1", start_mark[] = "NG-DUMP\n";
+	int fd = open(port, O_RDWR | O_NOCTTY);
+	struct termios mode;
+
+	if (fd < 0 || tcgetattr(fd, &mode))
+		failed("no second serial port: %m");
+	cfmakeraw(&mode);
+	cfsetspeed(&mode, B115200);
+	tcsetattr(fd, TCSANOW, &mode);
+	/* The firmware may have talked here before. */
+	if (write(fd, start_mark, strlen(start_mark)) < 0)
+		failed("%s: %m", port);
+	put_archive(port, dup(fd), words + 1, MAX_DUMPED, 1);
+	tcdrain(fd);
+	close(fd);
+	printf("\nNG-DUMPED\n");
+}
+
+/* ------------------------------------------------------------------------------------ programs */
+
+static void do_run(long expected, char **argv)
+{
+	int status;
+	pid_t pid;
+
+	if (!argv[0])
+		failed("run: no program");
+	printf("\nNG-RUN %s\n", argv[0]);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		execv(argv[0], argv);
+		printf("cannot run %s: %m\n", argv[0]);
+		fflush(NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		failed("fork: %m");
+	if (WIFSIGNALED(status))
+		failed("%s died of signal %d", argv[0], WTERMSIG(status));
+	printf("\nNG-STATUS %d\n", WEXITSTATUS(status));
+	if (WEXITSTATUS(status) != expected)
+		failed("%s %s: status %d, expected %ld", argv[0], argv[1] ? argv[1] : "",
+		       WEXITSTATUS(status), expected);
+}
+
+static void do_write(char **words)
+{
+	int fd;
+
+	if (!words[1] || !words[2])
+		failed("write: wants PATH TEXT");
+	fd = open(words[1], O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || write(fd, words[2], strlen(words[2])) < 0 || close(fd))
+		failed("write %s: %m", words[1]);
+}
+
+static void do_show(char **words)
+{
+	char *text;
+
+	if (!words[1])
+		failed("show: no path");
+	text = text_of(words[1]);
+	printf("\nNG-SHOW %s\n%s\nNG-SHOWN\n", words[1], text);
+	free(text);
+}
+
+static void do_wait(void)
+{
+	char c;
+
+	printf("\nNG-WAIT\n");
+	fflush(NULL);
+	do {
+		if (read(STDIN_FILENO, &c, 1) != 1)
+			failed("wait: %m");
+	} while (c != '\n');
+}
+
+static unsigned int count_of(char **words)
+{
+	if (!words[1])
+		failed("%s: no number", words[0]);
+	return (unsigned int)strtoul(words[1], NULL, 0);
+}
+
+static void do_command(char **words)
+{
+	const char *verb = words[0];
+
+	if (!strcmp(verb, "run")) {
+		do_run(0, words + 1);
+	} else if (!strcmp(verb, "run-expect")) {
+		unsigned int status = count_of(words);
+
+		do_run(status, words + 2);
+	} else if (!strcmp(verb, "facts")) {
+		do_facts();
+	} else if (!strcmp(verb, "proof")) {
+		do_proof(words);
+	} else if (!strcmp(verb, "expect-file")) {
+		if (!words[1] || access(words[1], F_OK))
+			failed("there is no %s", words[1]);
+	} else if (!strcmp(verb, "write")) {
+		do_write(words);
+	} else if (!strcmp(verb, "show")) {
+		do_show(words);
+	} else if (!strcmp(verb, "pack")) {
+		do_pack(words);
+	} else if (!strcmp(verb, "dump-tree")) {
+		do_dump_tree(words);
+	} else if (!strcmp(verb, "wait")) {
+		do_wait();
+	} else if (!strcmp(verb, "limit")) {
+		alarm(count_of(words));
+	} else if (!strcmp(verb, "sleep")) {
+		sleep(count_of(words));
+	} else if (!strcmp(verb, "poweroff")) {
+		leave(RB_POWER_OFF);
+	} else if (!strcmp(verb, "reboot")) {
+		leave(RB_AUTOBOOT);
+	} else {
+		failed("no such command: %s", verb);
+	}
+}
+
+/* ------------------------------------------------------------------------------------- the job */
+
+/* Cuts a line into its words, in place; returns how many. words ends in NULL. */
+static size_t split(char *line, char **words)
+{
+	size_t n = 0;
+	char *from = line, *to;
+
+	for (;;) {
+		char quote = '\0';
+
+		from += strspn(from, " \t");
+		if (!*from || *from == '#')
+			break;
+		if (n == MAX_WORDS - 1)
+			failed("more than %d words", MAX_WORDS - 1);
+		words[n++] = to = from;
+		for (; *from && (quote || !strchr(" \t", *from)); from++) {
+			if (quote ? *from == quote : *from == '\'' || *from == '"')
+				quote = quote ? '\0' : *from;
+			else
+				*to++ = *from;
+		}
+		if (quote)
+			failed("no end of the quote in: %s", line);
+		if (*from)
+			from++;
+		*to = '\0';
+	}
+	words[n] = NULL;
+	return n;
+}
+
+/* The job's file name: ng.job= of the kernel command line decides. */
+static void find_job(char *ret_path, size_t size)
+{
+	static const char key[] = "ng.job=";
+	char *cmdline = text_of("/proc/cmdline");
+	char *at = strstr(cmdline, key);
+
+	if (at) {
+		at += strlen(key);
+		at[strcspn(at, " \n")] = '\0';
+		snprintf(ret_path, size, "/jobs/%s", at);
+	} else {
+		snprintf(ret_path, size, "/job");
+	}
+	free(cmdline);
+}
+
+static void mount_at(const char *type, const char *path)
+{
+	mkdir(path, 0755);
+	if (mount(type, path, type, 0, NULL) && errno != EBUSY)
+		failed("mount %s: %m", path);
+}
+
+static void start(void)
+{
+	int console;
+
+	mkdir("/dev", 0755);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	console = open("/dev/console", O_RDWR);
+	if (console >= 0) {
+		dup2(console, STDIN_FILENO);
+		dup2(console, STDOUT_FILENO);
+		dup2(console, STDERR_FILENO);
+	}
+	setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+	signal(SIGALRM, on_alarm);
+	alarm(DEFAULT_LIMIT);
+	mount_at("proc", "/proc");
+	mount_at("sysfs", "/sys");
+	mount("securityfs", "/sys/kernel/security", "securityfs", 0, NULL);
+	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
+	/* From here on the console is ours: a line of ours is not cut by one of the kernel's. */
+	klogctl(KLOG_CONSOLE_LEVEL, NULL, KLOG_EMERGENCIES_ONLY);
+}
+
+int main(void)
+{
+	char path[256];
+	char *job, *line, *rest;
+
+	start();
+	find_job(path, sizeof(path));
+	job = slurp(path, MAX_DUMPED, NULL);
+	if (!job)
+		failed("no job %s", path);
+	rest = job;
+	while ((line = strsep(&rest, "\n"))) {
+		char *words[MAX_WORDS];
+
+		if (split(line, words))
+			do_command(words);
+		fflush(NULL);
+	}
+	printf("\nNG-END\n");
+	leave(RB_POWER_OFF);
+}
