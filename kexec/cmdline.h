@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line that the new kernel gets.
+ */
+#ifndef KEXEC_NG_CMDLINE_H
+#define KEXEC_NG_CMDLINE_H
+
+#include "options.h"
+
+/*
+ * With --reuse-cmdline the running kernel's, without BOOT_IMAGE= and initrd=, which speak of what
+ * the boot loader had; then, after a blank, --append. Words are told apart as the kernel does it: a
+ * blank between double quotes separates nothing. What follows the word "--" is init's, not ours.
+ * Everything else, crashkernel= too, stays as it is. *ret is never NULL.
+ *
+ * Newlines and tabs count as blanks, as in the kernel, and are written as such; trailing newlines
+ * go. Any other control character is refused ("cmdline/control-character"). How long a command
+ * line may be is for the image to say. running may be NULL if it could not be read: that fails
+ * only when it is needed ("cmdline/unreadable"). -ENOMEM, -EINVAL, -ENOENT.
+ */
+must_check int cmdline_compose(const struct options *options, const char *running, struct arena *a,
+			       const char **ret, struct diag *diag);
+
+#endif

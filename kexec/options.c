@@ -1,0 +1,713 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "options.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checked.h"
+
+/* What a message repeats of a word of the command line; no longer word is ever a valid one. */
+#define ECHO	"%.80s"
+
+#define BAUD_MAX	115200
+#define BAUD_MIN	9600
+
+struct parse {
+	struct options out;
+	struct arena *arena;
+	struct diag *diag;
+	int argc;
+	char *const *argv;
+	int next;			/* index of the word to look at next */
+
+	bool asked_load, asked_exec, asked_unload, asked_panic, asked_status;
+	bool asked_entry_32bit;
+	bool asked_enter;
+	bool is_done;			/* help or version: nothing after it counts, as ever */
+	const struct option_row *not_yet;	/* first of each kind that was given, or NULL */
+	const struct option_row *load_only;
+	const struct option_row *file_only;
+	size_t n_ignored;		/* words after the kernel */
+	const char **initrds;
+};
+
+static int bad_value(struct parse *p, const struct option_row *row, const char *value,
+		     const char *expected)
+{
+	return fail(p->diag, EINVAL, "options/bad-value", "--%s=" ECHO ": expected %s", row->name,
+		    value, expected);
+}
+
+/* As strtoull(base 0) with an optional K, M, G or T, but no sign, no blank, no overflow. */
+static bool parse_number(const char *s, uint64_t *ret)
+{
+	static const struct {
+		char letter;
+		uint64_t factor;
+	} units[] = {
+		{ 'k', KIB }, { 'm', MIB }, { 'g', GIB }, { 't', TIB },
+	};
+	uint64_t factor = 1, number;
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return false;
+	errno = 0;
+	number = strtoull(s, &end, 0);
+	if (errno != 0)
+		return false;
+	for (size_t i = 0; i < array_len(units); i++) {
+		if ((*end | 0x20) == units[i].letter) {
+			factor = units[i].factor;
+			end++;
+			break;
+		}
+	}
+	return *end == '\0' && checked_mul(number, factor, ret);
+}
+
+static int take_mem_min(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (!parse_number(value, &p->out.mem_min))
+		return bad_value(p, row, value, "an address such as 0x1000000 or 16M");
+	return 0;
+}
+
+static int take_mem_max(struct parse *p, const struct option_row *row, const char *value)
+{
+	uint64_t last;
+
+	if (!parse_number(value, &last))
+		return bad_value(p, row, value, "an address such as 0xffffffff or 4G");
+	if (!checked_add(last, 1, &p->out.mem_end))
+		p->out.mem_end = UINT64_MAX;
+	return 0;
+}
+
+static int take_append(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)row;
+	if (p->out.append && strcmp(p->out.append, value) != 0)
+		note(p->diag, "options/append-replaced",
+		     "a later --append or --command-line replaced an earlier one");
+	p->out.append = value;
+	return 0;
+}
+
+static int take_initrd(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (*value == '\0')
+		return bad_value(p, row, value, "the name of a file");
+	if (!p->initrds) {
+		p->initrds = arena_alloc_array(p->arena, (size_t)p->argc, sizeof(*p->initrds));
+		if (!p->initrds)
+			return fail_nomem(p->diag);
+		p->out.initrds = p->initrds;
+	}
+	p->initrds[p->out.n_initrds++] = value;
+	return 0;
+}
+
+static int take_type(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (*value == '\0')
+		return bad_value(p, row, value, "the name of an image type");
+	p->out.type = value;
+	return 0;
+}
+
+static int take_host_root(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (*value == '\0')
+		return bad_value(p, row, value, "the name of a folder");
+	p->out.host_root = value;
+	return 0;
+}
+
+static int take_entry_32bit(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)row, (void)value;
+	p->asked_entry_32bit = true;
+	return 0;
+}
+
+static int take_enter(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (strcmp(value, "auto") == 0)
+		p->out.enter = ENTER_AUTO;
+	else if (strcmp(value, "64") == 0)
+		p->out.enter = ENTER_64;
+	else if (strcmp(value, "32") == 0)
+		p->out.enter = ENTER_32;
+	else
+		return bad_value(p, row, value, "auto, 64 or 32");
+	p->asked_enter = true;
+	return 0;
+}
+
+static int take_on_failure(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (strcmp(value, "reset") == 0)
+		p->out.on_failure = ON_FAILURE_RESET;
+	else if (strcmp(value, "halt") == 0)
+		p->out.on_failure = ON_FAILURE_HALT;
+	else
+		return bad_value(p, row, value, "reset or halt");
+	return 0;
+}
+
+static int take_console(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)value;
+	if (strcmp(row->name, "console-vga") == 0)
+		p->out.console_vga = 1;
+	else
+		p->out.console_serial = 1;
+	return 0;
+}
+
+static int take_serial(struct parse *p, const struct option_row *row, const char *value)
+{
+	uint64_t port;
+
+	if (strcmp(value, "ttyS0") == 0)
+		port = 0x3f8;
+	else if (strcmp(value, "ttyS1") == 0)
+		port = 0x2f8;
+	else if (strncmp(value, "0x", 2) != 0 || !parse_number(value, &port) || port == 0 ||
+		 port > UINT16_MAX - 7)	/* a UART has 8 ports */
+		return bad_value(p, row, value, "ttyS0, ttyS1 or an I/O port such as 0x3f8");
+	p->out.serial_port = (uint16_t)port;
+	return 0;
+}
+
+static int take_serial_baud(struct parse *p, const struct option_row *row, const char *value)
+{
+	uint64_t baud;
+
+	if (!parse_number(value, &baud) || baud < BAUD_MIN || baud > BAUD_MAX ||
+	    BAUD_MAX % baud != 0)
+		return bad_value(p, row, value,
+				 "a rate that divides 115200, such as 9600, 38400 or 115200");
+	p->out.serial_baud = (uint32_t)baud;
+	return 0;
+}
+
+static int take_call(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)value;
+	switch (row->letter) {
+	case 'c':
+		p->out.call = CALL_LOAD;
+		break;
+	case 's':
+		p->out.call = CALL_FILE;
+		break;
+	default:
+		p->out.call = CALL_AUTO;
+	}
+	return 0;
+}
+
+static int take_no_effect(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)value;
+	note(p->diag, "options/no-effect", "--%s changes nothing: every image gets Linux arguments",
+	     row->name);
+	return 0;
+}
+
+static int take_file_only(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)value;
+	if (strcmp(row->name, "no-cma") == 0)
+		p->out.no_cma = true;
+	else
+		p->out.force_dtb = true;
+	if (!p->file_only)
+		p->file_only = row;
+	return 0;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* A number of up to 256 bits, most significant byte first; leading zeros need not be written. */
+static bool parse_hex_seed(const char *s, uint8_t ret[SEED_LEN])
+{
+	uint8_t seed[SEED_LEN] = { 0 };
+	size_t len = strlen(s);
+
+	if (len == 0 || len > 2 * SEED_LEN)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		int digit = hex_digit(s[len - 1 - i]);
+
+		if (digit < 0)
+			return false;
+		seed[SEED_LEN - 1 - i / 2] |= (uint8_t)(digit << (4 * (i % 2)));
+	}
+	memcpy(ret, seed, sizeof(seed));
+	return true;
+}
+
+/* Decimal when it is all decimal digits, unless there are as many as only hex can mean. */
+static int take_seed(struct parse *p, const struct option_row *row, const char *value)
+{
+	bool is_hex = strlen(value) == 2 * SEED_LEN ||
+		      strspn(value, "0123456789") != strlen(value);
+	const char *digits = value;
+	uint64_t number = 0;
+
+	if (value[0] == '0' && (value[1] | 0x20) == 'x') {
+		is_hex = true;
+		digits += 2;
+	}
+	if (is_hex ? !parse_hex_seed(digits, p->out.seed) : !parse_number(value, &number))
+		return bad_value(p, row, value, "up to 64 hex digits, or a number below 2^64");
+	if (!is_hex) {
+		memset(p->out.seed, 0, SEED_LEN);
+		for (size_t i = 0; i < sizeof(number); i++)
+			p->out.seed[SEED_LEN - 1 - i] = (uint8_t)(number >> (8 * i));
+	}
+	p->out.has_seed = true;
+	return 0;
+}
+
+#define SETS(member)	.flag_off = offsetof(struct parse, member)
+#define NOT_YET		.group = GROUP_NOT_YET
+
+/* In the order of --help. Rows that kexec-tools has come from its x86 option set, all of them. */
+const struct option_row option_table[] = {
+	{ "load", 'l', .group = GROUP_ACTION, SETS(asked_load),
+	  .help = "load KERNEL, change nothing else" },
+	{ "exec", 'e', .group = GROUP_ACTION, SETS(asked_exec),
+	  .help = "jump into the loaded kernel now; nothing is shut down" },
+	{ "force", 'f', .group = GROUP_ACTION, SETS(out.force),
+	  .help = "load KERNEL and jump at once; same as -l -e" },
+	{ "unload", 'u', .group = GROUP_ACTION, SETS(asked_unload),
+	  .help = "forget the loaded kernel; with -p the crash kernel" },
+	{ "status", 'S', .group = GROUP_ACTION, SETS(asked_status),
+	  .help = "exit 1 if a crash kernel is loaded, 0 if not;\n"
+		  "with -l the same of the kernel for -e" },
+	{ "load-panic", 'p', .group = GROUP_ACTION, SETS(asked_panic),
+	  .help = "with -u or -S: the crash kernel\n(this version does not load one)" },
+	{ "print-ckr-size", .group = GROUP_ACTION, SETS(out.print_ckr_size),
+	  .help = "print the bytes reserved for a crash kernel" },
+	{ "help", 'h', .group = GROUP_ACTION, SETS(out.help), .help = "print this" },
+	{ "version", 'v', .group = GROUP_ACTION, SETS(out.version), .help = "print the version" },
+
+	{ "append", .group = GROUP_KERNEL, .is_load_only = true, .take = take_append,
+	  .value = "STRING", .help = "command line of the new kernel" },
+	{ "command-line", .group = GROUP_KERNEL, .is_load_only = true, .take = take_append,
+	  .value = "STRING" },
+	{ "reuse-cmdline", .group = GROUP_KERNEL, .is_load_only = true, SETS(out.reuse_cmdline),
+	  .help = "start from the running kernel's command line;\n--append is added after it" },
+	{ "initrd", .group = GROUP_KERNEL, .is_load_only = true, .take = take_initrd,
+	  .value = "FILE", .help = "initial ram disk; several are joined in order" },
+	{ "ramdisk", .group = GROUP_KERNEL, .is_load_only = true, .take = take_initrd,
+	  .value = "FILE" },
+	{ "type", 't', .group = GROUP_KERNEL, .take = take_type, .value = "TYPE",
+	  .help = "insist on this image type, e.g. bzImage" },
+	{ "noefi", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
+	  SETS(out.no_efi), .help = "do not tell the new kernel about EFI" },
+	{ "args-linux", .group = GROUP_KERNEL, .is_load_only = true, .take = take_no_effect,
+	  .help = "accepted; every image gets Linux arguments" },
+
+	{ "mem-min", .group = GROUP_PLACEMENT, .needs_kexec_load = true, .take = take_mem_min,
+	  .value = "ADDR", .help = "lowest address to use; 0x..., K, M, G work" },
+	{ "mem-max", .group = GROUP_PLACEMENT, .needs_kexec_load = true, .take = take_mem_max,
+	  .value = "ADDR", .help = "highest address to use" },
+	{ "enter", .is_ours = true, .group = GROUP_PLACEMENT, .is_load_only = true,
+	  .needs_kexec_load = true, .take = take_enter, .value = "HOW",
+	  .help = "entry point: auto, 64 or 32 (bits); default auto" },
+	{ "entry-32bit", .group = GROUP_PLACEMENT, .is_load_only = true, .needs_kexec_load = true,
+	  .take = take_entry_32bit, .help = "same as --enter=32" },
+
+	{ "console-serial", .group = GROUP_PURGATORY, .needs_kexec_load = true,
+	  .take = take_console, .help = "talk on a serial port, whatever runs now" },
+	{ "console-vga", .group = GROUP_PURGATORY, .needs_kexec_load = true, .take = take_console,
+	  .help = "talk on the VGA text screen, whatever runs now" },
+	{ "serial", .group = GROUP_PURGATORY, .needs_kexec_load = true, .take = take_serial,
+	  .value = "PORT", .help = "which: ttyS0, ttyS1 or an I/O port as 0x3f8" },
+	{ "serial-baud", .group = GROUP_PURGATORY, .needs_kexec_load = true,
+	  .take = take_serial_baud, .value = "RATE",
+	  .help = "set its speed, 9600 to 115200; default: as it is" },
+	{ "quiet", .is_ours = true, .group = GROUP_PURGATORY, .needs_kexec_load = true,
+	  SETS(out.quiet), .help = "say nothing unless something is wrong" },
+	{ "on-failure", .is_ours = true, .group = GROUP_PURGATORY, .needs_kexec_load = true,
+	  .take = take_on_failure, .value = "WHAT",
+	  .help = "after damage was found: reset (default) or halt" },
+	{ "no-checks", 'i', .group = GROUP_PURGATORY, .needs_kexec_load = true,
+	  SETS(out.no_checks), .help = "do not verify the loaded bytes before the jump" },
+
+	{ "kexec-syscall-auto", 'a', .group = GROUP_CALL, .take = take_call,
+	  .help = "whatever works here (default)" },
+	{ "kexec-file-syscall", 's', .group = GROUP_CALL, .take = take_call,
+	  .help = "kexec_file_load: the running kernel does it all,\nand checks signatures" },
+	{ "kexec-syscall", 'c', .group = GROUP_CALL, .take = take_call,
+	  .help = "kexec_load: kexec places the kernel itself" },
+	{ "no-cma", .group = GROUP_CALL, .take = take_file_only,
+	  .help = "kexec_file_load: not into CMA memory" },
+	{ "force-dtb", .group = GROUP_CALL, .take = take_file_only,
+	  .help = "kexec_file_load: carry the device tree over" },
+	{ "no-ifdown", 'x', .group = GROUP_CALL, SETS(out.no_ifdown),
+	  .help = "leave network interfaces up before the jump" },
+	{ "no-sync", 'y', .group = GROUP_CALL, SETS(out.no_sync),
+	  .help = "do not write out file systems before the jump" },
+
+	{ "dry-run", .is_ours = true, .group = GROUP_REPORT, SETS(out.dry_run),
+	  .help = "plan and print, load nothing; needs no rights" },
+	{ "map", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true, SETS(out.map),
+	  .help = "draw physical memory with what goes where" },
+	{ "json", .is_ours = true, .group = GROUP_REPORT, SETS(out.json),
+	  .help = "print the plan, or the failure, as JSON" },
+	{ "debug", 'd', .group = GROUP_REPORT, SETS(out.debug),
+	  .help = "print the plan and every decision on stderr" },
+
+	{ "host-root", .is_ours = true, .group = GROUP_TEST, .take = take_host_root,
+	  .value = "DIR", .help = "with --dry-run: read /proc and /sys below DIR" },
+	{ "seed", .is_ours = true, .group = GROUP_TEST, .needs_kexec_load = true,
+	  .take = take_seed, .value = "SEED",
+	  .help = "fixed random seed: same input, same plan" },
+
+	{ "load-preserve-context", NOT_YET },
+	{ "load-jump-back-helper", NOT_YET },
+	{ "load-live-update", NOT_YET },
+	{ "exec-live-update", NOT_YET },
+	{ "entry", NOT_YET, .value = "ADDR" },
+	{ "module", NOT_YET, .value = "FILE" },
+	{ "dtb", NOT_YET, .value = "FILE" },
+	{ "real-mode", NOT_YET },
+	{ "args-elf", NOT_YET },
+	{ "args-none", NOT_YET },
+	{ "reuseinitrd", NOT_YET },
+	{ "reuse-video-type", NOT_YET },
+	{ "reset-vga", NOT_YET },
+	{ "hotplug", NOT_YET },
+	{ "pass-memmap-cmdline", NOT_YET },
+	{ "elf32-core-headers", NOT_YET },
+	{ "elf64-core-headers", NOT_YET },
+};
+const size_t n_option_table = array_len(option_table);
+
+/* "--a, --b and --c" of the rows that begin with name, for the message. */
+static const char *name_candidates(struct parse *p, const char *name, size_t len, bool is_ours)
+{
+	const char *list = NULL;
+
+	for (size_t i = 0; i < n_option_table; i++) {
+		const struct option_row *row = &option_table[i];
+
+		if (row->is_ours != is_ours || strncmp(row->name, name, len) != 0)
+			continue;
+		list = arena_printf(p->arena, "%s%s--%s", list ? list : "", list ? ", " : "",
+				    row->name);
+		if (!list)
+			return "several options";
+	}
+	return list ? list : "";
+}
+
+/* The only row of kexec-tools', or of ours, that begins with name; counts them in *ret_n. */
+static const struct option_row *find_prefix(const char *name, size_t len, bool is_ours,
+					    size_t *ret_n)
+{
+	const struct option_row *found = NULL;
+
+	*ret_n = 0;
+	for (size_t i = 0; i < n_option_table; i++) {
+		const struct option_row *row = &option_table[i];
+
+		if (row->is_ours != is_ours || strncmp(row->name, name, len) != 0)
+			continue;
+		found = row;
+		(*ret_n)++;
+	}
+	return found;
+}
+
+static int find_long(struct parse *p, const char *name, size_t len, const struct option_row **ret)
+{
+	const struct option_row *row;
+	size_t n;
+
+	for (size_t i = 0; i < n_option_table; i++) {
+		row = &option_table[i];
+		if (strlen(row->name) == len && memcmp(row->name, name, len) == 0) {
+			*ret = row;
+			return 0;
+		}
+	}
+	for (int is_ours = 0; is_ours <= 1 && len > 0; is_ours++) {
+		row = find_prefix(name, len, is_ours, &n);
+		if (n == 1) {
+			*ret = row;
+			return 0;
+		}
+		if (n > 1)
+			return fail(p->diag, EINVAL, "options/ambiguous",
+				    "--%.*s could be %s", (int)min_u64(len, 80), name,
+				    name_candidates(p, name, len, is_ours));
+	}
+	return fail(p->diag, EINVAL, "options/unknown", "there is no option --%.*s",
+		    (int)min_u64(len, 80), name);
+}
+
+static int apply(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (row->group == GROUP_NOT_YET) {
+		if (!p->not_yet)
+			p->not_yet = row;
+		return 0;
+	}
+	if (row->is_load_only && !p->load_only)
+		p->load_only = row;
+	if (row->needs_kexec_load && !p->out.needs_kexec_load)
+		p->out.needs_kexec_load = row->name;
+	if (row->flag_off != 0)
+		*(bool *)((char *)p + row->flag_off) = true;
+	p->is_done = p->out.help || p->out.version;
+	return row->take ? row->take(p, row, value) : 0;
+}
+
+/* The argument of an option when it is the next word. */
+static int next_word(struct parse *p, const struct option_row *row, const char **ret)
+{
+	if (p->next >= p->argc)
+		return fail(p->diag, EINVAL, "options/missing-value", "--%s needs a value: --%s=%s",
+			    row->name, row->name, row->value);
+	*ret = p->argv[p->next++];
+	return 0;
+}
+
+static int parse_long(struct parse *p, const char *word)
+{
+	size_t len = strcspn(word, "=");
+	const char *value = word[len] == '=' ? word + len + 1 : NULL;
+	const struct option_row *row = NULL;
+	int r = find_long(p, word, len, &row);
+
+	if (r < 0)
+		return r;
+	if (!row->value && value)
+		return fail(p->diag, EINVAL, "options/needless-value", "--%s takes no value",
+			    row->name);
+	if (row->value && !value) {
+		r = next_word(p, row, &value);
+		if (r < 0)
+			return r;
+	}
+	return apply(p, row, value);
+}
+
+static const struct option_row *find_letter(char letter)
+{
+	for (size_t i = 0; i < n_option_table; i++)
+		if (option_table[i].letter == letter)
+			return &option_table[i];
+	return NULL;
+}
+
+/* What follows one dash: letters, the last of which may take the rest or the next word. */
+static int parse_letters(struct parse *p, const char *word)
+{
+	for (const char *c = word; *c != '\0' && !p->is_done; c++) {
+		const struct option_row *row = find_letter(*c == '?' ? 'h' : *c);
+		const char *value = NULL;
+		int r = 0;
+
+		if (!row)
+			return fail(p->diag, EINVAL, "options/unknown",
+				    "there is no option -%c (in '-" ECHO "')", *c, word);
+		if (*c == '?')
+			p->out.help_status = 1;
+		if (row->value && c[1] != '\0')
+			value = c + 1;
+		else if (row->value)
+			r = next_word(p, row, &value);
+		if (r == 0)
+			r = apply(p, row, value);
+		if (r < 0 || row->value)
+			return r;
+	}
+	return 0;
+}
+
+static int parse_words(struct parse *p)
+{
+	bool is_options_over = false;
+	int r = 0;
+
+	p->next = 1;
+	while (p->next < p->argc && !p->is_done && r == 0) {
+		const char *word = p->argv[p->next++];
+
+		if (is_options_over || word[0] != '-' || word[1] == '\0') {
+			if (!p->out.kernel)
+				p->out.kernel = word;
+			else
+				p->n_ignored++;
+		} else if (strcmp(word, "--") == 0) {
+			is_options_over = true;
+		} else if (word[1] == '-') {
+			r = parse_long(p, word + 2);
+		} else {
+			r = parse_letters(p, word + 1);
+		}
+	}
+	return r;
+}
+
+static int fail_not_yet(struct parse *p, const struct option_row *row)
+{
+	fail(p->diag, EOPNOTSUPP, "options/not-yet",
+	     "--%s is an option of kexec-tools that this kexec-ng does not have yet",
+	     row->name);
+	return fail_advise(p->diag, "kexec-tools; doc/differences.md says what is missing here");
+}
+
+static int settle_unload(struct parse *p)
+{
+	struct options *o = &p->out;
+
+	if (p->asked_exec || o->force || (o->kernel && p->asked_load))
+		return fail(p->diag, EINVAL, "options/conflict",
+			    "-u forgets a kernel and -l, -e or -f wants one: not in one call");
+	if (o->kernel)
+		p->n_ignored++;
+	o->unload = !p->asked_panic;
+	o->unload_crash = p->asked_panic;
+	return 0;
+}
+
+static int settle_load(struct parse *p)
+{
+	struct options *o = &p->out;
+	bool is_bare = !p->asked_load && !p->asked_exec && !o->force;
+
+	/* -e -f without a kernel: petitboot's way to say "jump, and shut nothing down". */
+	o->exec = p->asked_exec || o->force;
+	o->load = p->asked_load || is_bare || (o->force && (o->kernel || !p->asked_exec));
+	if (o->load && !o->kernel)
+		return fail(p->diag, EINVAL, "options/no-kernel", "no kernel was named");
+	if (!o->load && o->kernel)
+		return fail(p->diag, EINVAL, "options/conflict",
+			    "-e jumps into what is loaded already, yet a kernel was named; "
+			    "-f loads and jumps");
+	o->bare_reboot = is_bare;
+	/* Who asks for a picture and names no mode does not expect a reboot after it. */
+	if (is_bare && (o->map || o->json))
+		o->dry_run = true;
+	if (o->dry_run) {
+		o->exec = false;
+		o->bare_reboot = false;
+	}
+	return 0;
+}
+
+static int settle_mode(struct parse *p)
+{
+	struct options *o = &p->out;
+	int r;
+
+	if (p->is_done || o->print_ckr_size || p->asked_status)
+		o->force = false;
+	if (p->is_done || o->print_ckr_size)
+		return 0;
+	if (p->asked_status) {
+		o->status_crash = p->asked_panic || !p->asked_load;
+		o->status = !o->status_crash;
+		return 0;
+	}
+	if (p->not_yet)
+		return fail_not_yet(p, p->not_yet);
+	if (p->asked_panic && !p->asked_unload)
+		return fail_not_yet(p, find_letter('p'));
+	r = p->asked_unload ? settle_unload(p) : settle_load(p);
+	if (r < 0)
+		return r;
+	if (!o->load && o->dry_run)
+		return fail(p->diag, EINVAL, "options/no-load",
+			    "--dry-run shows what a load would do, and nothing is to be loaded");
+	if (!o->load && p->load_only)
+		return fail(p->diag, EINVAL, "options/no-load",
+			    "--%s is about a kernel to load, and nothing is to be loaded",
+			    p->load_only->name);
+	if (o->host_root && !o->dry_run)
+		return fail(p->diag, EINVAL, "options/host-root",
+			    "--host-root describes another machine: it goes with --dry-run only");
+	return 0;
+}
+
+/* Rules between options, whatever the mode. */
+static int settle_values(struct parse *p)
+{
+	struct options *o = &p->out;
+
+	if (o->mem_min >= o->mem_end)
+		return fail(p->diag, EINVAL, "options/mem-range",
+			    "--mem-min (0x%" PRIx64 ") is above --mem-max (0x%" PRIx64 ")",
+			    o->mem_min, o->mem_end - 1);
+	if (p->asked_entry_32bit && p->asked_enter && o->enter == ENTER_64)
+		return fail(p->diag, EINVAL, "options/conflict",
+			    "--entry-32bit and --enter=64 contradict each other");
+	if (p->asked_entry_32bit)
+		o->enter = ENTER_32;
+	return 0;
+}
+
+static void note_ignored(struct parse *p)
+{
+	const struct options *o = &p->out;
+
+	if (p->n_ignored > 0)
+		note(p->diag, "options/extra-word", "%zu word%s beside the options %s ignored",
+		     p->n_ignored, p->n_ignored == 1 ? "" : "s", p->n_ignored == 1 ? "is" : "are");
+	if (o->load && o->call == CALL_FILE && o->needs_kexec_load)
+		note(p->diag, "options/no-effect",
+		     "--%s changes nothing with -s: the running kernel decides that",
+		     o->needs_kexec_load);
+	if (o->load && o->call == CALL_LOAD && p->file_only)
+		note(p->diag, "options/no-effect", "--%s changes nothing with -c",
+		     p->file_only->name);
+}
+
+int options_parse(int argc, char *const argv[], struct arena *a, struct options *ret,
+		  struct diag *diag)
+{
+	struct parse p = {
+		.out = {
+			.mem_end = UINT64_MAX,
+			.console_serial = -1,
+			.console_vga = -1,
+		},
+		.arena = a,
+		.diag = diag,
+		.argc = argc,
+		.argv = argv,
+	};
+	int r = parse_words(&p);
+
+	if (r == 0)
+		r = settle_mode(&p);
+	if (r == 0 && !p.is_done)
+		r = settle_values(&p);
+	if (r < 0)
+		return fail_advise(diag, "kexec --help");
+	note_ignored(&p);
+	*ret = p.out;
+	return 0;
+}
+
+int options_exit_status(const struct diag *diag)
+{
+	return diag->id && strcmp(diag->id, "options/no-kernel") == 0 ? 255 : 1;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line as a value. options_parse() reads argv, touches nothing else and prints nothing.
+ *
+ * Every x86 option of kexec-tools is known, in each of its spellings. An abbreviation is looked up
+ * among those first, so that no option of ours ever changes what it means; only what fits none of
+ * them is looked up among ours. What this version does not do fails by name.
+ *
+ * The order of modes never matters. doc/differences.md lists where it does in kexec-tools.
+ */
+#ifndef KEXEC_NG_OPTIONS_H
+#define KEXEC_NG_OPTIONS_H
+
+#include "diag.h"
+#include "image.h"
+
+enum call {
+	CALL_AUTO,	/* -a, or none given: what suits the machine and the other options */
+	CALL_LOAD,	/* -c: kexec_load only */
+	CALL_FILE,	/* -s: kexec_file_load only */
+};
+
+struct options {
+	/* What to do. help, version, print_ckr_size, status*, unload* each stand alone: when one of
+	 * them is set, no other of this block is, except that help_status goes with help. */
+	bool help;
+	int help_status;	/* exit status after the help: 1 for -?, as ever */
+	bool version;
+	bool print_ckr_size;	/* size of the "Crash kernel" region on stdout */
+	bool status;		/* -S -l: exit 1 if a kernel is loaded, 0 if not */
+	bool status_crash;	/* -S: the same of the crash kernel */
+	bool unload;		/* -u */
+	bool unload_crash;	/* -p -u */
+	bool load;		/* plan and load kernel ... */
+	bool exec;		/* ... then, or without load, sync, take interfaces down, jump */
+	bool bare_reboot;	/* ... or, after a load, shutdown -r: "kexec KERNEL" */
+	bool force;		/* -f was given; load and exec say what that means */
+
+	/* With load only; exec and bare_reboot are false then. Implied by map and json when none of
+	 * -l, -e, -f is given. */
+	bool dry_run;
+	bool json;
+	bool map;		/* with load only */
+	bool debug;
+
+	enum call call;
+	/* The first option given that only kexec_load can honour ("mem-max"), or NULL. CALL_AUTO
+	 * then prefers kexec_load; with CALL_FILE there is a note "options/no-effect". */
+	const char *needs_kexec_load;
+
+	const char *kernel;		/* path; NULL if none was named */
+	const char *const *initrds;	/* paths, in the order given */
+	size_t n_initrds;
+	const char *append;		/* --append, --command-line; NULL if not given */
+	bool reuse_cmdline;
+	const char *type;		/* NULL: probe */
+	phys_t mem_min;
+	phys_t mem_end;			/* exclusive (--mem-max is not); UINT64_MAX: no limit */
+	enum enter enter;
+	bool no_checks;
+	bool no_efi;
+	bool no_ifdown;
+	bool no_sync;
+
+	/* Purgatory. As in struct request: -1 and 0 where nothing was asked. */
+	bool quiet;
+	enum on_failure on_failure;
+	int console_serial;
+	int console_vga;
+	uint16_t serial_port;
+	uint32_t serial_baud;
+
+	/* kexec_file_load's flags. */
+	bool no_cma;
+	bool force_dtb;
+
+	/* Tests. */
+	const char *host_root;		/* /proc and /sys are below this folder; NULL: "/" */
+	bool has_seed;
+	uint8_t seed[SEED_LEN];
+};
+
+/*
+ * 0, or a negative errno and the reason in diag (ids "options/..."). *ret is complete on success
+ * and untouched on failure. Strings point into argv, arrays live in a. Notes tell what was given
+ * and has no effect.
+ */
+must_check int options_parse(int argc, char *const argv[], struct arena *a, struct options *ret,
+			     struct diag *diag);
+/* Exit status after options_parse() failed: 255 if a kernel was not named, else 1. */
+int options_exit_status(const struct diag *diag);
+
+/* The table behind it, for the help text and for tests. */
+enum option_group {
+	GROUP_ACTION,
+	GROUP_KERNEL,
+	GROUP_PLACEMENT,
+	GROUP_PURGATORY,
+	GROUP_CALL,
+	GROUP_REPORT,
+	GROUP_TEST,
+	GROUP_NOT_YET,		/* kexec-tools has it, this version has not */
+	N_GROUPS,
+};
+
+struct parse;
+
+struct option_row {
+	const char *name;		/* without "--" */
+	char letter;			/* 0: none */
+	bool is_ours;			/* kexec-tools does not have it */
+	bool is_load_only;		/* an error without a load */
+	bool needs_kexec_load;
+	enum option_group group;
+	const char *value;		/* what --help calls its argument; NULL: it takes none */
+	const char *help;		/* one line; NULL: another spelling of the row before */
+	size_t flag_off;		/* a bool of struct parse that it sets; 0: none */
+	int (*take)(struct parse *p, const struct option_row *row, const char *value);
+};
+
+extern const struct option_row option_table[];
+extern const size_t n_option_table;
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What people and programs get to read: help, a plan as text, as JSON and as a picture of memory,
+ * notes and failures. Everything is a function of its arguments (report_columns() excepted) and
+ * goes to the stream given; nothing is printed while a plan is made.
+ */
+#ifndef KEXEC_NG_REPORT_H
+#define KEXEC_NG_REPORT_H
+
+#include <stdio.h>
+
+#include "image.h"
+#include "options.h"
+
+/* A plan that is placed and finished, and what it was made from. */
+struct report {
+	const struct options *options;
+	const struct request *request;
+	const struct facts *facts;
+	const struct plan *plan;
+	const struct diag *diag;	/* its notes */
+};
+
+/* 80 columns, grouped, from option_table. */
+void report_help(FILE *out);
+/* For --dry-run and -d; the notes are part of it. */
+void report_text(FILE *out, const struct report *r);
+/*
+ * A picture of physical memory and where the segments are in it, ASCII, to scale. Every line of
+ * the picture has the same width, at most columns. -ENOMEM.
+ */
+must_check int report_map(FILE *out, const struct report *r, unsigned int columns,
+			  struct diag *diag);
+/* $COLUMNS if that is a sensible number, else 80. */
+unsigned int report_columns(void);
+
+/*
+ * doc/json.md is the contract. Equal input gives equal bytes. -EOPNOTSUPP "json/not-built" when
+ * kexec was built without json-c, -ENOMEM.
+ */
+must_check int report_json(FILE *out, const struct report *r, struct diag *diag);
+/* The same for a load that failed: { "format": ..., "error": ..., "notes": ... }. */
+must_check int report_json_failure(FILE *out, const struct diag *failure, struct diag *diag);
+
+/*
+ * "kexec: WHAT: TEXT [id]", WHAT being what could not be done ("cannot load vmlinuz") or NULL, and
+ * "kexec: try: ADVICE" when there is one. Control characters come out as '?'.
+ */
+void report_failure(FILE *out, const struct diag *failure, const char *what);
+/* "kexec: note: TEXT [id]", one line each. */
+void report_notes(FILE *out, const struct diag *diag);
+
+/* "58.6 MiB", "512 B": three digits that count, powers of 1024. For reports and messages. */
+#define SIZE_TEXT_LEN	16
+const char *report_size(uint64_t len, char ret[SIZE_TEXT_LEN]);
+const char *report_map_source(enum map_source source);
+
+#endif
