@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "arch/x86/purgatory.h"
+
+#include <asm/bootparam.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "arch/x86/pagetable.h"
+#include "checked.h"
+
+#define LOW_MEMORY_END		(1 * MIB)	/* BDA, EBDA, VGA, ROMs */
+#define VGA_TEXT		0xb8000
+#define FAIL_DELAY_MS		5000
+#define COM1			0x3f8
+#define UART_BAUD_MAX		115200		/* of an 8250 with the usual clock: divisor 1 */
+/* The length of the EFI tables is not among the facts; ten times what is found in the field. */
+#define EFI_TABLE_LEN		(64 * KIB)
+
+_Static_assert(HANDOFF_REGIONS_MAX >= PLAN_SEGMENTS_MAX, "every segment can be a region");
+_Static_assert(HANDOFF_NAME_LEN >= SEGMENT_NAME_LEN, "every name fits");
+
+extern const uint8_t purgatory_blob[], purgatory_blob_end[];
+
+struct span purgatory_image(void)
+{
+	return span_of(purgatory_blob, (size_t)(purgatory_blob_end - purgatory_blob));
+}
+
+static int read_head(struct purgatory_head *ret, struct diag *diag)
+{
+	const struct span image = purgatory_image();
+	struct purgatory_head head;
+
+	if (!span_copy(image, 0, &head, sizeof(head)) || head.magic != PURGATORY_MAGIC ||
+	    head.file_len != image.len || head.mem_len < image.len ||
+	    head.mem_len > MIB || head.entry_off >= head.file_len ||
+	    head.handoff_off > head.mem_len ||
+	    head.mem_len - head.handoff_off < sizeof(struct handoff)) {
+		fail(diag, ENOEXEC, "purgatory/broken-image",
+		     "the purgatory built into this program is not one (%zu bytes)", image.len);
+		return fail_advise(diag, "this is a fault of the build: rebuild from clean sources");
+	}
+	*ret = head;
+	return 0;
+}
+
+/* Where the page tables begin in the segment. */
+static uint64_t tables_off(const struct purgatory_head *head)
+{
+	return align_down(head->mem_len + PAGE_LEN - 1, PAGE_LEN);
+}
+
+static int add_range(struct range_list *l, phys_t start, uint64_t len, struct diag *diag)
+{
+	struct range r = { .start = start };
+
+	if (!checked_add(start, len, &r.end))
+		r.end = UINT64_MAX;
+	return range_list_add(l, r) < 0 ? fail_nomem(diag) : 0;
+}
+
+/* The running kernel's own pointer to the EFI system table, which the next one follows; 0: none. */
+static phys_t efi_systab(const struct facts *facts)
+{
+	const struct boot_params *params = (const struct boot_params *)facts->boot_params;
+
+	if (!facts->has_boot_params)
+		return 0;
+	return params->efi_info.efi_systab |
+	       (uint64_t)params->efi_info.efi_systab_hi << 32;
+}
+
+static int add_efi(struct range_list *l, const struct facts *facts, struct diag *diag)
+{
+	const phys_t tables[] = { efi_systab(facts), facts->efi.config_table, facts->efi.fw_vendor };
+	int r = 0;
+
+	for (size_t i = 0; i < array_len(tables) && r == 0; i++)
+		if (facts->efi.is_booted && tables[i] != 0)
+			r = add_range(l, tables[i], EFI_TABLE_LEN, diag);
+	return r;
+}
+
+static bool is_mapped_type(uint32_t type)
+{
+	return type == MEM_RAM || type == MEM_ACPI || type == MEM_NVS;
+}
+
+/* What the next kernel's first instructions may touch before they have page tables of their own. */
+static int find_mapped(const struct facts *facts, struct arena *a, struct range_list *ret,
+		       struct diag *diag)
+{
+	struct range_list l;
+	int r;
+
+	range_list_init(&l, a);
+	r = add_range(&l, 0, LOW_MEMORY_END, diag);
+	for (size_t i = 0; i < facts->n_map && r == 0; i++)
+		if (is_mapped_type(facts->map[i].type))
+			r = add_range(&l, facts->map[i].range.start, range_len(facts->map[i].range),
+				      diag);
+	for (size_t i = 0; i < facts->ram.n && r == 0; i++)
+		r = add_range(&l, facts->ram.r[i].start, range_len(facts->ram.r[i]), diag);
+	if (r == 0)
+		r = add_efi(&l, facts, diag);
+	if (r < 0)
+		return r;
+	if (!pagetable_round(&l))
+		note(diag, "purgatory/memory-not-mapped",
+		     "memory from %#" PRIx64 " on cannot be mapped by 4-level page tables; it is used "
+		     "only after the new kernel has made its own", PAGETABLE_END);
+	*ret = l;
+	return 0;
+}
+
+int purgatory_plan(const struct request *req, const struct facts *facts, struct plan *plan,
+		   struct diag *diag)
+{
+	const struct segment_wish wish = {
+		.name = PURGATORY_SEGMENT,
+		.align = PAGE_LEN,
+		.min = LOW_MEMORY_END,
+		.end = plan->jump_mode == JUMP_32 ? 4 * GIB : PAGETABLE_END,
+	};
+	struct purgatory_head head;
+	struct range_list mapped;
+	struct segment *segment;
+	uint64_t len;
+	int r;
+
+	(void)req;
+	r = read_head(&head, diag);
+	if (r < 0)
+		return r;
+	r = find_mapped(facts, plan->arena, &mapped, diag);
+	if (r < 0)
+		return r;
+	/* Segments lie in RAM, so their windows will add nothing to the tables. */
+	len = tables_off(&head) + pagetable_len(&mapped, facts->cpu.has_1gib_pages);
+	r = plan_add_own(plan, &wish, len, &segment, diag);
+	if (r < 0)
+		return r;
+	memcpy(segment->own, purgatory_image().data, head.file_len);
+	return 0;
+}
+
+static int build_tables(const struct facts *facts, struct plan *plan, const struct segment *self,
+			uint64_t off, struct handoff *handoff, struct diag *diag)
+{
+	struct pagetable_roots roots;
+	struct range_list mapped;
+	int r;
+
+	r = find_mapped(facts, plan->arena, &mapped, diag);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < plan->n_segments; i++) {
+		const struct segment *s = &plan->segments[i];
+
+		r = add_range(&mapped, s->addr, s->reserve_len, diag);
+		if (r < 0)
+			return r;
+		if (mapped.r[mapped.n - 1].end > PAGETABLE_END)
+			return fail(diag, EADDRNOTAVAIL, "purgatory/segment-not-mapped",
+				    "segment '%s' at %#" PRIx64 " ends beyond %#" PRIx64
+				    ", the last address of 4-level page tables",
+				    s->name, s->addr, PAGETABLE_END);
+	}
+	pagetable_round(&mapped);
+	r = pagetable_build(&mapped, facts->cpu.has_1gib_pages, self->own + off,
+			    self->bytes.len - off, self->addr + off, &roots, diag);
+	if (r < 0)
+		return r;
+	handoff->cr3_4level = roots.level4;
+	handoff->cr3_5level = roots.level5;
+	return 0;
+}
+
+static void digest_segments(struct plan *plan, struct handoff *handoff)
+{
+	for (size_t i = 0; i < plan->n_segments; i++) {
+		struct segment *s = &plan->segments[i];
+		struct handoff_region *region;
+		struct sha256 hash;
+
+		if (!s->is_digested)
+			continue;
+		sha256_start(&hash);
+		sha256_add(&hash, s->bytes.data, s->bytes.len);
+		sha256_finish(&hash, s->digest);
+
+		region = &handoff->regions[handoff->n_regions++];
+		region->start = s->addr;
+		region->len = s->bytes.len;
+		memcpy(region->sha256, s->digest, SHA256_LEN);
+		memcpy(region->name, s->name, SEGMENT_NAME_LEN);
+	}
+}
+
+static int set_serial(const struct request *req, const struct facts *facts, struct handoff *handoff,
+		      struct diag *diag)
+{
+	const bool is_wanted = req->console_serial < 0 ? facts->console.serial_port != 0 :
+							 req->console_serial > 0;
+
+	if (!is_wanted)
+		return 0;
+	handoff->flags |= HANDOFF_SERIAL;
+	handoff->serial_port = req->serial_port		      ? req->serial_port :
+			       facts->console.serial_port ? facts->console.serial_port :
+							    COM1;
+	if (req->serial_baud == 0)
+		return 0;
+	if (UART_BAUD_MAX % req->serial_baud != 0 || UART_BAUD_MAX / req->serial_baud > UINT16_MAX) {
+		fail(diag, EINVAL, "purgatory/serial-baud", "a serial port cannot do %" PRIu32 " baud",
+		     req->serial_baud);
+		return fail_advise(diag, "take 115200, 57600, 38400, 19200 or 9600, or give no rate: "
+					 "then the port stays as the running kernel has set it");
+	}
+	handoff->serial_divisor = (uint16_t)(UART_BAUD_MAX / req->serial_baud);
+	return 0;
+}
+
+/* For reports: what set_consoles() decided. */
+static int describe_consoles(const struct facts *facts, const struct handoff *handoff,
+			     struct plan *plan, struct diag *diag)
+{
+	const bool is_serial = handoff->flags & HANDOFF_SERIAL;
+	const bool is_vga = handoff->flags & HANDOFF_VGA;
+	const char *skipped = is_serial ? NULL : facts->console.serial_skipped;
+	const char *serial = "";
+
+	if (is_serial)
+		serial = arena_printf(plan->arena, "ttyS %#x", handoff->serial_port);
+	if (!serial)
+		return fail_nomem(diag);
+	plan->console = arena_printf(plan->arena, "%s%s%s%s%s%s", serial, is_serial && is_vga ? ", " : "",
+				     is_vga ? "vga text" : is_serial ? "" : "none",
+				     skipped ? " (" : "", skipped ? skipped : "", skipped ? ")" : "");
+	return plan->console ? 0 : fail_nomem(diag);
+}
+
+static int set_consoles(const struct request *req, const struct facts *facts, struct plan *plan,
+			struct handoff *handoff, struct diag *diag)
+{
+	int r = set_serial(req, facts, handoff, diag);
+
+	if (r < 0)
+		return r;
+	if (req->console_vga < 0 ? facts->console.has_vga_text : req->console_vga > 0)
+		handoff->flags |= HANDOFF_VGA;
+	handoff->vga_text = VGA_TEXT;
+	return describe_consoles(facts, handoff, plan, diag);
+}
+
+static int set_leave(const struct plan *plan, struct handoff *handoff, struct diag *diag)
+{
+	handoff->leave = plan->jump_mode == JUMP_32 ? LEAVE_32 : LEAVE_64;
+	handoff->entry = plan->jump_entry;
+	handoff->arg = plan->jump_arg;
+	if (plan->jump_mode == JUMP_64)
+		return 0;
+	for (size_t i = 0; i < plan->n_segments; i++) {
+		const struct segment *s = &plan->segments[i];
+
+		if (s->addr < 4 * GIB && s->reserve_len <= 4 * GIB - s->addr)
+			continue;
+		return fail(diag, EADDRNOTAVAIL, "purgatory/above-4gib",
+			    "segment '%s' at %#" PRIx64 " is out of reach for the 32-bit entry, which "
+			    "needs everything below 4 GiB", s->name, s->addr);
+	}
+	if (plan->jump_entry >= 4 * GIB || plan->jump_arg >= 4 * GIB)
+		return fail(diag, EADDRNOTAVAIL, "purgatory/entry-above-4gib",
+			    "entry %#" PRIx64 " and parameters %#" PRIx64 " must be below 4 GiB for the "
+			    "32-bit entry", plan->jump_entry, plan->jump_arg);
+	return 0;
+}
+
+static int fill_handoff(const struct request *req, const struct facts *facts, struct plan *plan,
+			struct handoff *handoff, struct diag *diag)
+{
+	handoff->magic = HANDOFF_MAGIC;
+	handoff->len = sizeof(*handoff);
+	handoff->tsc_khz = facts->cpu.tsc_khz;
+	handoff->fail_delay_ms = FAIL_DELAY_MS;
+	if (req->quiet)
+		handoff->flags |= HANDOFF_QUIET;
+	if (req->on_failure == ON_FAILURE_HALT)
+		handoff->flags |= HANDOFF_HALT;
+	if (req->no_checks)
+		handoff->flags |= HANDOFF_NO_CHECKS;
+	else
+		digest_segments(plan, handoff);
+	return set_consoles(req, facts, plan, handoff, diag);
+}
+
+static bool is_all_placed(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_segments; i++)
+		if (!plan->segments[i].is_placed)
+			return false;
+	return true;
+}
+
+int purgatory_finish(const struct request *req, const struct facts *facts, struct plan *plan,
+		     struct diag *diag)
+{
+	struct segment *self = plan_find(plan, PURGATORY_SEGMENT);
+	struct handoff handoff = { 0 };
+	struct purgatory_head head;
+	int r = read_head(&head, diag);
+
+	if (r < 0)
+		return r;
+	if (!self || !is_all_placed(plan))
+		return fail(diag, EINVAL, "purgatory/not-placed",
+			    "purgatory can be completed only when every segment has its address");
+	r = set_leave(plan, &handoff, diag);
+	if (r < 0)
+		return r;
+	r = fill_handoff(req, facts, plan, &handoff, diag);
+	if (r < 0)
+		return r;
+	r = build_tables(facts, plan, self, tables_off(&head), &handoff, diag);
+	if (r < 0)
+		return r;
+	handoff.self = self->addr;
+	memcpy(self->own + head.handoff_off, &handoff, sizeof(handoff));
+	plan->entry = self->addr + head.entry_off;
+	return 0;
+}
