@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The contract between the pipeline and a kernel format, and what a user asks of one load.
+ */
+#ifndef KEXEC_NG_IMAGE_H
+#define KEXEC_NG_IMAGE_H
+
+#include "diag.h"
+#include "facts.h"
+#include "plan.h"
+#include "span.h"
+
+#define SEED_LEN	32	/* bytes of SETUP_RNG_SEED */
+
+enum enter {
+	ENTER_AUTO,	/* the best entry that image and machine allow */
+	ENTER_64,	/* the 64-bit entry of the boot protocol */
+	ENTER_32,	/* startup_32, paging off */
+};
+
+enum on_failure {
+	ON_FAILURE_RESET,
+	ON_FAILURE_HALT,
+};
+
+struct request {
+	struct span kernel;		/* the file, whole */
+	struct span initrd;		/* all parts, each padded to a page with zeros; len 0: none */
+	size_t n_initrds;
+	const char *cmdline;		/* composed; NUL terminated */
+	const char *type;		/* --type, or NULL */
+	enum enter enter;
+	phys_t mem_min;			/* every segment inside [mem_min, mem_end) */
+	phys_t mem_end;
+	uint8_t seed[SEED_LEN];
+	bool no_efi;			/* --noefi */
+	bool no_checks;			/* purgatory verifies nothing */
+	bool quiet;			/* purgatory prints nothing on success */
+	enum on_failure on_failure;
+	/* Consoles of purgatory; -1: those of the running kernel */
+	int console_serial;		/* 0, 1 or -1 */
+	int console_vga;
+	uint16_t serial_port;		/* I/O port; 0: facts.console.serial_port, else 0x3f8 */
+	uint32_t serial_baud;		/* 0: leave as it is */
+};
+
+struct image_type {
+	const char *name;	/* as in --type= and in reports */
+	/* 0 if the file is of this type, else -ENOEXEC, and why says what was missing. A file that is of
+	 * this type and broken passes the probe and fails in plan, by name. */
+	int (*probe)(struct span file, struct diag *why);
+	/* Adds this format's segments to the plan, each with what it asks for. */
+	int (*plan)(const struct request *req, const struct facts *facts, struct plan *plan,
+		    struct diag *diag);
+	/* Every segment has its address: write them where the kernel will look. */
+	int (*finish)(const struct request *req, const struct facts *facts, struct plan *plan,
+		      struct diag *diag);
+};
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "place.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* The highest aligned address in [hole.start, hole.end) with room for len; false if there is none. */
+static bool highest_fit(struct range hole, uint64_t len, uint64_t align, phys_t *ret)
+{
+	phys_t addr;
+
+	if (range_len(hole) < len)
+		return false;
+	addr = align_down(hole.end - len, align);
+	if (addr < hole.start)
+		return false;
+	*ret = addr;
+	return true;
+}
+
+static int explain(const struct segment *s, const struct range_list *free_ram, uint64_t largest,
+		   struct diag *diag)
+{
+	fail(diag, EADDRNOTAVAIL, "place/no-hole",
+	     "no room for segment '%s': it needs %" PRIu64 " KiB in one piece, aligned to %" PRIu64
+	     " KiB, between %#" PRIx64 " and %#" PRIx64 "; the largest free piece there is %" PRIu64
+	     " KiB (%zu pieces of RAM are free in all)",
+	     s->name, s->reserve_len / KIB, s->align / KIB, s->min, s->end, largest / KIB, free_ram->n);
+	return fail_advise(diag, "use a smaller image or initrd, widen --mem-min/--mem-max, or give the "
+				 "machine more memory");
+}
+
+static int place_one(struct segment *s, struct range_list *free_ram, struct range allowed,
+		     struct diag *diag)
+{
+	uint64_t largest = 0;
+
+	for (size_t i = free_ram->n; i-- > 0;) {
+		struct range hole = {
+			.start = max_u64(max_u64(free_ram->r[i].start, s->min), allowed.start),
+			.end = min_u64(min_u64(free_ram->r[i].end, s->end), allowed.end),
+		};
+
+		largest = max_u64(largest, range_len(hole));
+		if (!highest_fit(hole, s->reserve_len, s->align, &s->addr))
+			continue;
+		s->is_placed = true;
+		if (range_list_subtract(free_ram, (struct range){ s->addr, s->addr + s->reserve_len }) < 0)
+			return fail_nomem(diag);
+		return 0;
+	}
+	return explain(s, free_ram, largest, diag);
+}
+
+int place(struct plan *plan, const struct range_list *ram, phys_t mem_min, phys_t mem_end,
+	  struct diag *diag)
+{
+	struct range allowed = { mem_min, mem_end };
+	struct range_list free_ram;
+
+	if (range_list_copy(ram, plan->arena, &free_ram) < 0)
+		return fail_nomem(diag);
+	for (size_t i = 0; i < plan->n_segments; i++) {
+		int r = place_one(&plan->segments[i], &free_ram, allowed, diag);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

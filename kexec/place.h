@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Wishes to addresses. Each segment, in the order it was added, gets the highest address that its
+ * wish, the window [mem_min, mem_end) and the segments placed before it leave. Deterministic.
+ */
+#ifndef KEXEC_NG_PLACE_H
+#define KEXEC_NG_PLACE_H
+
+#include "plan.h"
+
+/* ram: where segments may land, normal and page aligned. -EADDRNOTAVAIL when there is no hole: the
+ * diagnostic names the segment, what it needs and the largest hole there was. */
+must_check int place(struct plan *plan, const struct range_list *ram, phys_t mem_min, phys_t mem_end,
+		     struct diag *diag);
+
+#endif

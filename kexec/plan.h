@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What will be where: the segments of one load, what each asks for, what it got, and how the
+ * machine is to jump. Built by a format (plan), addressed by place, completed by the format
+ * (finish), checked against the kernel's own rules, then loaded, reported or rehearsed.
+ */
+#ifndef KEXEC_NG_PLAN_H
+#define KEXEC_NG_PLAN_H
+
+#include "arena.h"
+#include "diag.h"
+#include "facts.h"
+#include "sha256.h"
+#include "span.h"
+
+#define PLAN_SEGMENTS_MAX	16	/* KEXEC_SEGMENT_MAX of the kernel */
+#define SEGMENT_NAME_LEN	12	/* with its NUL; purgatory prints it */
+
+struct segment {
+	char name[SEGMENT_NAME_LEN];	/* "kernel", "initrd", "params", "purgatory" */
+
+	/* The real bytes. bytes.data == own for segments that are built by us. */
+	struct span bytes;
+	uint8_t *own;
+	/* Bytes handed to the kernel: whole pages, >= bytes.len; what is beyond bytes.len is zero. */
+	uint64_t mem_len;
+	/* Bytes kept free of other segments and inside RAM, >= mem_len: a kernel's window. */
+	uint64_t reserve_len;
+
+	/* The wish: addr is a multiple of align, min <= addr, addr + reserve_len <= end. */
+	uint64_t align;		/* power of two, >= a page */
+	phys_t min;
+	phys_t end;
+
+	phys_t addr;		/* where it got placed */
+	bool is_placed;
+	bool is_digested;	/* purgatory verifies digest over bytes.len bytes at addr */
+	uint8_t digest[SHA256_LEN];
+};
+
+enum jump_mode {
+	JUMP_64,	/* long mode, identity map, rsi = arg */
+	JUMP_32,	/* protected mode, paging off, esi = arg */
+};
+
+struct plan {
+	struct arena *arena;
+	const char *type;		/* name of the image_type */
+	const char *entry_name;		/* "64" or "32", as in --enter= */
+	struct segment segments[PLAN_SEGMENTS_MAX];
+	size_t n_segments;
+
+	phys_t entry;			/* handed to kexec_load: purgatory's first instruction */
+	enum jump_mode jump_mode;
+	phys_t jump_entry;		/* where purgatory leaves to */
+	phys_t jump_arg;		/* boot_params */
+
+	/* For reports; all optional. */
+	const char *kernel_version;	/* the string in the image */
+	const struct mem_entry *e820;	/* as handed on */
+	size_t n_e820;
+	phys_t cmdline_addr;
+	phys_t rsdp;
+	const char *console;		/* where purgatory will talk: "ttyS 0x3f8, vga", "none" */
+	void *format;			/* the format's own, from plan to finish */
+};
+
+void plan_init(struct plan *plan, struct arena *a);
+
+/*
+ * Adds a segment whose first bytes.len bytes are given. mem_len becomes bytes.len rounded up to
+ * whole pages, reserve_len the larger of that and reserve_len rounded up; align 0 means a page; end 0 means no
+ * limit. -E2BIG when the plan is full, -EINVAL when a length wraps.
+ */
+struct segment_wish {
+	const char *name;
+	struct span bytes;
+	uint64_t reserve_len;
+	uint64_t align;
+	phys_t min;
+	phys_t end;
+	bool is_digested;
+};
+must_check int plan_add(struct plan *plan, const struct segment_wish *wish, struct segment **ret,
+			struct diag *diag);
+/* The same with len zeroed bytes of its own. */
+must_check int plan_add_own(struct plan *plan, const struct segment_wish *wish, size_t len,
+			    struct segment **ret, struct diag *diag);
+/* NULL if there is none of that name. */
+struct segment *plan_find(struct plan *plan, const char *name);
+/* Sum of mem_len. */
+uint64_t plan_mem_len(const struct plan *plan);
+
+/*
+ * The kernel's own rules and those it does not check, restated before the kernel sees the plan:
+ * page aligned, disjoint windows, inside facts->ram and [mem_min, mem_end), below the architecture's
+ * limit, each and all at most half of RAM, entry inside a segment.
+ */
+must_check int plan_check(const struct plan *plan, const struct facts *facts, phys_t mem_min,
+			  phys_t mem_end, struct diag *diag);
+
+#endif
