@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The "params" segment: the zero page, the command line and the setup_data chain, in one piece.
+ * Laid out when the plan is made (lengths are known), written when addresses are.
+ *
+ * The stub's KASLR keeps off the zero page, the command line and every setup_data node, and off
+ * nothing else: so whatever the next kernel reads later is one of these. The EFI memory map, which
+ * is none, travels inside a node of type SETUP_NONE.
+ *
+ * Source: Documentation/arch/x86/{boot,zero-page}.rst, arch/x86/include/uapi/asm/bootparam.h.
+ */
+#ifndef KEXEC_NG_X86_BOOT_PARAMS_H
+#define KEXEC_NG_X86_BOOT_PARAMS_H
+
+#include "arch/x86/bzimage.h"
+
+enum setup_type {
+	SETUP_NONE = 0,
+	SETUP_E820_EXT = 1,
+	SETUP_EFI = 4,
+	SETUP_RNG_SEED = 9,
+};
+
+#define E820_TABLE_MAX	128	/* entries in the zero page */
+
+/* Offsets in the segment; a length of 0 says that the piece is not there. */
+struct params_piece {
+	size_t off;
+	size_t len;	/* of the data, without a node's header */
+};
+
+struct params_layout {
+	struct params_piece cmdline;	/* room for COMMAND_LINE_SIZE, which kernels copy whole */
+	struct params_piece e820_ext;
+	struct params_piece efi;
+	struct params_piece efi_map;
+	struct params_piece rng_seed;
+	size_t len;
+	const struct mem_entry *e820;	/* all entries that are handed on */
+	size_t n_e820;
+};
+
+struct params_addresses {
+	phys_t params;
+	phys_t initrd;
+	uint64_t initrd_len;
+};
+
+/* Decides what is handed on and says, by notes, what is not. */
+must_check int params_lay_out(const struct bzimage *image, const struct request *req,
+			      const struct facts *facts, struct arena *a,
+			      struct params_layout *ret, struct diag *diag);
+/* buf has layout->len zeroed bytes. */
+void params_write(const struct bzimage *image, const struct params_layout *layout,
+		  const struct request *req, const struct facts *facts,
+		  const struct params_addresses *at, uint8_t *buf);
+
+#endif
