@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sys.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/kexec.h>
+#include <linux/reboot.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef KEXEC_FILE_DEBUG
+#define KEXEC_FILE_DEBUG	0x00000008
+#endif
+#ifndef KEXEC_FILE_NO_CMA
+#define KEXEC_FILE_NO_CMA	0x00000010
+#endif
+#ifndef KEXEC_FILE_FORCE_DTB
+#define KEXEC_FILE_FORCE_DTB	0x00000020
+#endif
+
+/* How often and how long (in all two seconds) to wait for another kexec operation to end. */
+#define BUSY_TRIES	20
+#define BUSY_WAIT_US	100000
+
+static int load_segments(unsigned long entry, size_t n, const struct kexec_segment *segments)
+{
+	for (int tries = 0;; tries++) {
+		if (syscall(SYS_kexec_load, entry, (unsigned long)n, segments,
+			    (unsigned long)KEXEC_ARCH_X86_64) == 0)
+			return 0;
+		if (errno != EBUSY || tries == BUSY_TRIES)
+			return -errno;
+		usleep(BUSY_WAIT_US);
+	}
+}
+
+int sys_kexec_load(const struct plan *plan)
+{
+	struct kexec_segment segments[PLAN_SEGMENTS_MAX];
+
+	for (size_t i = 0; i < plan->n_segments; i++) {
+		const struct segment *s = &plan->segments[i];
+
+		segments[i] = (struct kexec_segment){
+			.buf = s->bytes.data,
+			.bufsz = s->bytes.len,
+			.mem = (const void *)(uintptr_t)s->addr,
+			.memsz = s->mem_len,
+		};
+	}
+	return load_segments(plan->entry, plan->n_segments, segments);
+}
+
+int sys_kexec_unload(void)
+{
+	return load_segments(0, 0, NULL);
+}
+
+static int file_load(int kernel_fd, int initrd_fd, const char *cmdline, unsigned long flags)
+{
+	unsigned long cmdline_len = cmdline ? strlen(cmdline) + 1 : 0;
+
+	for (int tries = 0;; tries++) {
+		if (syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, cmdline_len, cmdline, flags) == 0)
+			return 0;
+		if (errno != EBUSY || tries == BUSY_TRIES)
+			return -errno;
+		usleep(BUSY_WAIT_US);
+	}
+}
+
+int sys_kexec_file_load(const struct file_load *load)
+{
+	unsigned long flags = 0;
+	int r;
+
+	if (load->initrd_fd < 0)
+		flags |= KEXEC_FILE_NO_INITRAMFS;
+	if (load->no_cma)
+		flags |= KEXEC_FILE_NO_CMA;
+	if (load->force_dtb)
+		flags |= KEXEC_FILE_FORCE_DTB;
+	if (load->debug) {
+		r = file_load(load->kernel_fd, load->initrd_fd, load->cmdline, flags | KEXEC_FILE_DEBUG);
+		if (r != -EINVAL)
+			return r;
+	}
+	return file_load(load->kernel_fd, load->initrd_fd, load->cmdline, flags);
+}
+
+int sys_kexec_file_unload(void)
+{
+	return file_load(-1, -1, NULL, KEXEC_FILE_UNLOAD);
+}
+
+void sys_sync(void)
+{
+	sync();
+}
+
+static void interface_down(int fd, const char *name)
+{
+	struct ifreq request = { 0 };
+
+	strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
+	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0 || (request.ifr_flags & IFF_LOOPBACK))
+		return;
+	request.ifr_flags = (short)(request.ifr_flags & ~IFF_UP);
+	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return;		/* the next kernel resets the device anyway: no reason to stay here */
+}
+
+void sys_interfaces_down(void)
+{
+	struct if_nameindex *interfaces = if_nameindex();
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	for (struct if_nameindex *i = interfaces; fd >= 0 && i && i->if_index != 0; i++)
+		interface_down(fd, i->if_name);
+	if (interfaces)
+		if_freenameindex(interfaces);
+	if (fd >= 0)
+		close(fd);
+}
+
+int sys_reboot_kexec(void)
+{
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+	return -errno;
+}
+
+int sys_exec_shutdown(void)
+{
+	static const char *const paths[] = { "/sbin/shutdown", "/usr/sbin/shutdown", "/bin/shutdown",
+					     "/etc/shutdown" };
+	int error = ENOENT;
+
+	for (size_t i = 0; i < array_len(paths); i++) {
+		execl(paths[i], "shutdown", "-r", "now", (char *)NULL);
+		if (errno != ENOENT)
+			error = errno;
+	}
+	return -error;
+}
+
+bool sys_may_boot(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return true;	/* let the kernel decide */
+	return data[CAP_TO_INDEX(CAP_SYS_BOOT)].effective & CAP_TO_MASK(CAP_SYS_BOOT);
+}
+
+int sys_random(void *buf, size_t len)
+{
+	uint8_t *at = buf;
+
+	while (len > 0) {
+		ssize_t got = getrandom(at, len, GRND_NONBLOCK);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? -errno : -EIO;
+		at += got;
+		len -= (size_t)got;
+	}
+	return 0;
+}
