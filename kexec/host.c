@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "host.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "host_parts.h"
+#include "host_text.h"
+#include "host_tree.h"
+
+static int read_parts(const struct host_tree *t, struct arena *a, struct facts *f,
+		      struct diag *diag)
+{
+	static int (*const parts[])(const struct host_tree *t, struct arena *a, struct facts *f,
+				    struct diag *diag) = {
+		host_read_kernel, host_read_firmware, host_read_memory, host_read_display,
+		host_read_console, host_read_cpu, host_read_policy,
+	};
+
+	for (size_t i = 0; i < array_len(parts); i++) {
+		int r = parts[i](t, a, f, diag);
+
+		if (r < 0)
+			return r == -ENOMEM ? fail_nomem(diag) : r;
+	}
+	return 0;
+}
+
+int host_read(const char *root, struct arena *a, struct facts *ret, struct diag *diag)
+{
+	struct facts f = { .cmdline = "", .release = "" };
+	struct host_tree tree;
+	int r;
+
+	r = host_tree_open(root, &tree);
+	if (r == -ENOSYS) {
+		fail(diag, ENOSYS, "host/root-unconfined",
+		     "this kernel has no openat2(), so links in %s could lead out of it", root);
+		return fail_advise(diag, "read a captured tree on Linux 5.6 or newer");
+	}
+	if (r < 0)
+		return fail(diag, -r, "host/root", "cannot open %s as a directory: %s",
+			    *root ? root : "/", strerror(-r));
+	range_list_init(&f.ram, a);
+	range_list_init(&f.crash_kernel, a);
+	r = read_parts(&tree, a, &f, diag);
+	host_tree_close(&tree);
+	if (r < 0)
+		return r;
+	*ret = f;
+	return 0;
+}
+
+/* Linux 7 moved these files into a directory and left links behind for some time. */
+int host_is_loaded(const char *root, bool crash, bool *ret)
+{
+	const char *paths[] = {
+		crash ? "sys/kernel/kexec_crash_loaded" : "sys/kernel/kexec_loaded",
+		crash ? "sys/kernel/kexec/crash_loaded" : "sys/kernel/kexec/loaded",
+	};
+	struct host_tree tree;
+	uint64_t v = UINT64_MAX;
+	int r;
+
+	if (host_tree_open(root, &tree) < 0)
+		return -ENOENT;
+	for (size_t i = 0; i < array_len(paths) && v > 1; i++) {
+		r = host_number_read(&tree, &v, "%s", paths[i]);
+		if (r < 0)
+			v = UINT64_MAX;
+	}
+	host_tree_close(&tree);
+	if (v > 1)
+		return -ENOENT;
+	*ret = v == 1;
+	return 0;
+}

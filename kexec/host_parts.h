@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The parts of host_read(), in the order they run: later ones use the facts of earlier ones. Each
+ * returns 0, -ENOMEM, or what host.h promises.
+ */
+#ifndef KEXEC_NG_HOST_PARTS_H
+#define KEXEC_NG_HOST_PARTS_H
+
+#include "diag.h"
+#include "facts.h"
+#include "host_tree.h"
+
+/* cmdline, release, ram_total */
+must_check int host_read_kernel(const struct host_tree *t, struct arena *a, struct facts *f,
+				struct diag *diag);
+/* boot_params, setup, efi, rsdp */
+must_check int host_read_firmware(const struct host_tree *t, struct arena *a, struct facts *f,
+				  struct diag *diag);
+/* map, ram, crash_kernel */
+must_check int host_read_memory(const struct host_tree *t, struct arena *a, struct facts *f,
+				struct diag *diag);
+/* display, display_driver */
+must_check int host_read_display(const struct host_tree *t, struct arena *a, struct facts *f,
+				 struct diag *diag);
+/* console */
+must_check int host_read_console(const struct host_tree *t, struct arena *a, struct facts *f,
+				 struct diag *diag);
+/* cpu */
+must_check int host_read_cpu(const struct host_tree *t, struct arena *a, struct facts *f,
+			     struct diag *diag);
+/* policy */
+must_check int host_read_policy(const struct host_tree *t, struct arena *a, struct facts *f,
+				struct diag *diag);
+
+#endif
