@@ -51,7 +51,7 @@ void report_failure(FILE *out, const struct diag *failure, const char *what);
 void report_notes(FILE *out, const struct diag *diag);
 
 /* "58.6 MiB", "512 B": three digits that count, powers of 1024. For reports and messages. */
-#define SIZE_TEXT_LEN	16
+#define SIZE_TEXT_LEN	32
 const char *report_size(uint64_t len, char ret[SIZE_TEXT_LEN]);
 const char *report_map_source(enum map_source source);
 

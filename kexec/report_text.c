@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define NOTHING	"-"
+
+const char *report_size(uint64_t len, char ret[SIZE_TEXT_LEN])
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	uint64_t unit = 1;
+	size_t i = 0;
+
+	while (i + 1 < array_len(units) && len / unit >= 1024) {
+		unit *= 1024;
+		i++;
+	}
+	if (len % unit == 0)
+		snprintf(ret, SIZE_TEXT_LEN, "%" PRIu64 " %s", len / unit, units[i]);
+	else
+		snprintf(ret, SIZE_TEXT_LEN, "%" PRIu64 ".%u %s", len / unit,
+			 (unsigned int)(len % unit * 10 / unit), units[i]);
+	return ret;
+}
+
+const char *report_map_source(enum map_source source)
+{
+	switch (source) {
+	case MAP_FIRMWARE:
+		return "/sys/firmware/memmap";
+	case MAP_BOOT_PARAMS:
+		return "/sys/kernel/boot_params";
+	case MAP_IOMEM:
+		return "/proc/iomem";
+	case MAP_NONE:
+		break;
+	}
+	return "nowhere";
+}
+
+/* Text from outside: a terminal must not obey it. */
+static void print_clean(FILE *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		fputc(c < ' ' || c == 0x7f ? '?' : c, out);
+	}
+}
+
+void report_failure(FILE *out, const struct diag *failure, const char *what)
+{
+	fputs("kexec: ", out);
+	if (what) {
+		print_clean(out, what);
+		fputs(": ", out);
+	}
+	print_clean(out, failure->text);
+	fprintf(out, " [%s]\n", failure->id ? failure->id : "unknown");
+	if (failure->advice[0] != '\0') {
+		fputs("kexec: try: ", out);
+		print_clean(out, failure->advice);
+		fputc('\n', out);
+	}
+}
+
+void report_notes(FILE *out, const struct diag *diag)
+{
+	for (const struct diag_note *n = diag->notes; n; n = n->next) {
+		fputs("kexec: note: ", out);
+		print_clean(out, n->text);
+		fprintf(out, " [%s]\n", n->id);
+	}
+}
+
+static void print_head(FILE *out, const char *name)
+{
+	fprintf(out, "%-11s ", name);
+}
+
+static void print_image(FILE *out, const struct report *r)
+{
+	const struct plan *plan = r->plan;
+
+	print_head(out, "image");
+	fputs(plan->type ? plan->type : "unknown type", out);
+	if (plan->kernel_version) {
+		fputs(", ", out);
+		print_clean(out, plan->kernel_version);
+	}
+	fputc('\n', out);
+	print_head(out, "purgatory");
+	fprintf(out, "starts at 0x%" PRIx64 ", %s, talks on: %s\n", plan->entry,
+		r->request->no_checks ? "verifies nothing" : "verifies every segment with a digest",
+		plan->console ? plan->console : "nothing");
+	print_head(out, "jump");
+	fprintf(out, "%s-bit entry 0x%" PRIx64 ", argument 0x%" PRIx64 "\n",
+		plan->jump_mode == JUMP_64 ? "64" : "32", plan->jump_entry, plan->jump_arg);
+}
+
+static void print_memory(FILE *out, const struct report *r)
+{
+	uint64_t ram = r->facts->ram_total ? r->facts->ram_total :
+					     range_list_total(&r->facts->ram);
+	uint64_t used = plan_mem_len(r->plan);
+	char used_text[SIZE_TEXT_LEN], half_text[SIZE_TEXT_LEN], ram_text[SIZE_TEXT_LEN];
+
+	print_head(out, "memory");
+	fprintf(out, "%s in %zu segments; the kernel allows %s, half of %s of RAM\n",
+		report_size(used, used_text), r->plan->n_segments,
+		report_size(align_down(ram / 2, PAGE_LEN), half_text), report_size(ram, ram_text));
+	print_head(out, "");
+	fprintf(out, "0x%" PRIx64 " of 0x%" PRIx64 " bytes\n", used, align_down(ram / 2, PAGE_LEN));
+	if (r->request->mem_min == 0 && r->request->mem_end == UINT64_MAX)
+		return;
+	print_head(out, "limited to");
+	fprintf(out, "0x%" PRIx64 " - 0x%" PRIx64 "\n", r->request->mem_min,
+		r->request->mem_end == UINT64_MAX ? UINT64_MAX : r->request->mem_end - 1);
+}
+
+static void print_handed_on(FILE *out, const struct report *r)
+{
+	static const char *const rsdp_sources[] = {
+		[RSDP_NONE] = "nowhere",
+		[RSDP_BOOT_PARAMS] = "boot_params",
+		[RSDP_EFI] = "EFI",
+	};
+
+	print_head(out, "e820");
+	fprintf(out, "%zu entries, from %s\n", r->plan->n_e820,
+		report_map_source(r->facts->map_source));
+	print_head(out, "ACPI RSDP");
+	if (r->plan->rsdp)
+		fprintf(out, "0x%" PRIx64 ", from %s\n", r->plan->rsdp,
+			rsdp_sources[r->facts->rsdp_source]);
+	else
+		fputs("none: the new kernel looks for it itself\n", out);
+	print_head(out, "cmdline");
+	if (r->request->cmdline && r->request->cmdline[0] != '\0')
+		print_clean(out, r->request->cmdline);
+	else
+		fputs("(empty)", out);
+	fputc('\n', out);
+}
+
+/* Digits that every address of the plan fits in. */
+static int address_width(const struct plan *plan)
+{
+	int width = 8;
+
+	for (size_t i = 0; i < plan->n_segments; i++) {
+		const struct segment *s = &plan->segments[i];
+
+		while (width < 16 && (s->addr + s->reserve_len) >> (4 * width) != 0)
+			width++;
+	}
+	return width;
+}
+
+static void print_segment(FILE *out, const struct segment *s, int width)
+{
+	char size[SIZE_TEXT_LEN], window[SIZE_TEXT_LEN] = NOTHING, hex[24];
+
+	snprintf(hex, sizeof(hex), "0x%" PRIx64, s->mem_len);
+	if (s->reserve_len > s->mem_len)
+		report_size(s->reserve_len, window);
+	fprintf(out, "%-9s  0x%0*" PRIx64 " - 0x%0*" PRIx64 " %10s %10s %10s  ", s->name, width,
+		s->addr, width, s->addr + s->mem_len - 1, report_size(s->mem_len, size), hex,
+		window);
+	if (!s->is_digested)
+		fputs(NOTHING, out);
+	for (size_t i = 0; s->is_digested && i < 4; i++)
+		fprintf(out, "%02x", s->digest[i]);
+	fputc('\n', out);
+}
+
+void report_text(FILE *out, const struct report *r)
+{
+	int width = address_width(r->plan);
+
+	print_image(out, r);
+	print_memory(out, r);
+	print_handed_on(out, r);
+	fprintf(out, "\n%-9s  %-*s %10s %10s %10s  %s\n", "segment", 2 * width + 7, "address range",
+		"size", "bytes", "window", "sha256");
+	for (size_t i = 0; i < r->plan->n_segments; i++)
+		print_segment(out, &r->plan->segments[i], width);
+	if (r->diag && r->diag->notes) {
+		fputc('\n', out);
+		report_notes(out, r->diag);
+	}
+}
