@@ -1,0 +1,747 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The purgatory image itself, the bytes that a machine gets, runs here in ring 3: in memory below
+ * 4 GiB, entered and left by the assembly below. A privileged instruction would be a fault, and a
+ * fault is an arrival at the wrong place.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "arch/x86/purgatory.h"
+#include "unit.h"
+
+#define USER_CS		0x33	/* Linux, arch/x86/include/asm/segment.h */
+#define USER32_CS	0x23
+#define N_DATA		3
+#define DATA_LEN	(3 * PAGE_LEN)
+#define VGA_LEN		(80 * 25 * 2)
+#define RFLAGS_DF	(1 << 10)
+
+enum place {
+	NOWHERE,
+	AT_ENTRY64,
+	AT_ENTRY32,
+	AT_EXIT,
+	AT_FAULT,
+};
+
+/* Where purgatory went and with what; the assembly knows the offsets. */
+struct arrival {
+	uint64_t place;
+	uint64_t rsi;
+	uint64_t rsp;
+	uint64_t rdi;
+	uint64_t rflags;
+	uint64_t others;	/* all the general registers but rsi, rdi and rsp, ored */
+	uint64_t ds;
+	uint64_t pushed;	/* AT_ENTRY32: where pushal put the registers */
+};
+
+struct arrival arrival;
+uint64_t saved_rsp;
+void *purgatory_at;
+
+/* Enters at purgatory_at with rubbish in the registers and returns after an arrival. */
+void enter(void);
+void arrive64(void);
+void arrive_exit(void);
+void arrive_fault(void);
+void arrive_from32(void);
+/* Enters 32-bit code at purgatory_at directly, with esp below it. */
+void enter32(void);
+/* Position independent 32-bit code that goes on to arrive_from32(), through its last 8 bytes. */
+extern const uint8_t landing32[], landing32_target[], landing32_end[];
+
+__asm__(".text\n"
+	"enter:\n"
+	"	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+	"	mov %rsp, saved_rsp(%rip)\n"
+	"	mov $-1, %rax; mov %rax, %rbx; mov %rax, %rcx; mov %rax, %rdx; mov %rax, %rsi\n"
+	"	mov %rax, %rdi; mov %rax, %rbp; mov %rax, %r8; mov %rax, %r9; mov %rax, %r10\n"
+	"	mov %rax, %r11; mov %rax, %r12; mov %rax, %r13; mov %rax, %r14; mov %rax, %r15\n"
+	"	std\n"
+	"	jmp *purgatory_at(%rip)\n"
+	"enter32:\n"
+	"	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
+	"	mov %rsp, saved_rsp(%rip)\n"
+	"	mov purgatory_at(%rip), %rax\n"
+	"	lea 4096(%rax), %rsp\n"
+	"	pushq $0x23\n"
+	"	push %rax\n"
+	"	lretq\n"
+	"arrive64:\n"
+	"	mov %rsi, arrival+8(%rip)\n"
+	"	mov %rsp, arrival+16(%rip)\n"
+	"	mov %rdi, arrival+24(%rip)\n"
+	"	pushfq\n"
+	"	popq arrival+32(%rip)\n"
+	"	or %rbx, %rax; or %rcx, %rax; or %rdx, %rax; or %rbp, %rax; or %r8, %rax\n"
+	"	or %r9, %rax; or %r10, %rax; or %r11, %rax; or %r12, %rax; or %r13, %rax\n"
+	"	or %r14, %rax; or %r15, %rax\n"
+	"	mov %rax, arrival+40(%rip)\n"
+	"	movq $1, arrival(%rip)\n"
+	"back:\n"
+	"	cld\n"
+	"	mov saved_rsp(%rip), %rsp\n"
+	"	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
+	"	ret\n"
+	"arrive_exit:\n"
+	"	mov %rdi, arrival+24(%rip)\n"
+	"	movq $3, arrival(%rip)\n"
+	"	jmp back\n"
+	"arrive_fault:\n"
+	"	movq $4, arrival(%rip)\n"
+	"	jmp back\n"
+	"arrive_from32:\n"
+	"	mov %ebx, %ebx\n"
+	"	mov %rbx, arrival+56(%rip)\n"
+	"	mov %edx, %edx\n"
+	"	mov %rdx, arrival+48(%rip)\n"
+	"	movq $2, arrival(%rip)\n"
+	"	jmp back\n"
+	".section .rodata\n"
+	".code32\n"
+	"landing32:\n"
+	"	pushfl\n"
+	"	pushal\n"			/* an invalid opcode in 64-bit mode */
+	"	mov %esp, %ebx\n"
+	"	mov %ds, %edx\n"
+	"	call 1f\n"
+	"1:	pop %eax\n"
+	"	add $2f - 1b, %eax\n"
+	"	pushl $0x33\n"
+	"	pushl %eax\n"
+	"	lretl\n"
+	".code64\n"
+	"2:	jmp *landing32_target(%rip)\n"
+	"landing32_target:\n"
+	"	.quad 0\n"
+	"landing32_end:\n"
+	".text\n");
+
+/* pushal, then pushfl, upwards from arrival.pushed. */
+struct pushed32 {
+	uint32_t edi, esi, ebp, esp, ebx, edx, ecx, eax, eflags;
+};
+
+/* One run: the image with its handoff, three regions and a landing place, all below 4 GiB. */
+struct stage {
+	uint8_t *memory;
+	size_t memory_len;
+	uint8_t *image;
+	struct handoff *h;
+	uint8_t *data[N_DATA];
+	uint8_t *landing;
+	size_t image_len;
+};
+
+static struct stage stage;
+static struct arena arena;
+static struct diag diag;
+
+static struct purgatory_head head_of_image(void)
+{
+	struct purgatory_head head;
+
+	assert_true(span_copy(purgatory_image(), 0, &head, sizeof(head)));
+	return head;
+}
+
+/* Purgatory must not write its regions. */
+static void protect_data(int protection)
+{
+	assert_int_equal(mprotect(stage.data[0], N_DATA * DATA_LEN, protection), 0);
+}
+
+static void seal_region(size_t i, const char *name, const uint8_t *start, size_t len)
+{
+	struct handoff_region *r = &stage.h->regions[i];
+	struct sha256 hash;
+
+	r->start = (uintptr_t)start;
+	r->len = len;
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	sha256_start(&hash);
+	sha256_add(&hash, start, len);
+	sha256_finish(&hash, r->sha256);
+}
+
+static void lay_landing(void)
+{
+	const uint64_t target = (uintptr_t)arrive_from32;
+
+	memcpy(stage.landing, landing32, (size_t)(landing32_end - landing32));
+	memcpy(stage.landing + (landing32_target - landing32), &target, sizeof(target));
+}
+
+static int set_stage(void **state)
+{
+	static const char *const names[N_DATA] = { "kernel", "initrd", "params" };
+	const struct purgatory_head head = head_of_image();
+	const size_t image_len = align_down(head.mem_len + PAGE_LEN - 1, PAGE_LEN);
+
+	(void)state;
+	memset(&arena, 0, sizeof(arena));
+	diag_init(&diag, &arena);
+	stage.image_len = image_len;
+	stage.memory_len = image_len + N_DATA * DATA_LEN + PAGE_LEN;
+	stage.memory = mmap(NULL, stage.memory_len, PROT_READ | PROT_WRITE | PROT_EXEC,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	assert_true(stage.memory != MAP_FAILED);
+	stage.image = stage.memory;
+	memcpy(stage.image, purgatory_image().data, head.file_len);
+	stage.h = (struct handoff *)(stage.image + head.handoff_off);
+	stage.landing = stage.memory + stage.memory_len - PAGE_LEN;
+	lay_landing();
+	for (size_t i = 0; i < N_DATA; i++) {
+		stage.data[i] = stage.image + image_len + i * DATA_LEN;
+		memset(stage.data[i], (int)('a' + i), DATA_LEN);
+		seal_region(i, names[i], stage.data[i], DATA_LEN - i * 100);
+	}
+	protect_data(PROT_READ);
+
+	stage.h->magic = HANDOFF_MAGIC;
+	stage.h->len = sizeof(*stage.h);
+	stage.h->self = (uintptr_t)stage.image;
+	stage.h->n_regions = N_DATA;
+	stage.h->entry = (uintptr_t)arrive64;
+	stage.h->arg = 0x123456789abcdef0;
+	stage.h->ring3_exit = (uintptr_t)arrive_exit;
+	stage.h->ring = 77;
+	return 0;
+}
+
+static int clear_stage(void **state)
+{
+	(void)state;
+	munmap(stage.memory, stage.memory_len);
+	arena_free(&arena);
+	return 0;
+}
+
+/* A fault in purgatory ends the run at arrive_fault(), in 64-bit mode whatever it was in. */
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *c = context;
+
+	(void)number;
+	(void)info;
+	c->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)arrive_fault;
+	c->uc_mcontext.gregs[REG_CSGSFS] = (c->uc_mcontext.gregs[REG_CSGSFS] & ~0xffffLL) | USER_CS;
+	c->uc_mcontext.gregs[REG_EFL] &= ~RFLAGS_DF;
+}
+
+/* Calls enter() or enter32(), with our handlers in place of cmocka's, which end the test program. */
+static enum place enter_guarded(void (*how)(void), void *at)
+{
+	static const int numbers[] = { SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE };
+	static uint8_t stack_bytes[64 * KIB];
+	const struct sigaction action = { .sa_sigaction = on_fault,
+					  .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	const stack_t stack = { .ss_sp = stack_bytes, .ss_size = sizeof(stack_bytes) };
+	struct sigaction old[array_len(numbers)];
+	stack_t old_stack;
+
+	assert_int_equal(sigaltstack(&stack, &old_stack), 0);
+	for (size_t i = 0; i < array_len(numbers); i++)
+		assert_int_equal(sigaction(numbers[i], &action, &old[i]), 0);
+	memset(&arrival, 0, sizeof(arrival));
+	purgatory_at = at;
+	how();
+	for (size_t i = 0; i < array_len(numbers); i++)
+		sigaction(numbers[i], &old[i], NULL);
+	sigaltstack(&old_stack, NULL);
+	return (enum place)arrival.place;
+}
+
+static enum place run(void)
+{
+	return enter_guarded(enter, stage.image + head_of_image().entry_off);
+}
+
+/* The log as a string; every byte beyond log_len must still be zero. */
+static const char *log_text(void)
+{
+	static char text[HANDOFF_LOG_LEN + 1];
+
+	assert_in_range(stage.h->log_len, 0, HANDOFF_LOG_LEN);
+	memcpy(text, stage.h->log, HANDOFF_LOG_LEN);
+	text[HANDOFF_LOG_LEN] = '\0';
+	assert_int_equal(strlen(text), stage.h->log_len);
+	return text;
+}
+
+static void assert_log_has(const char *part)
+{
+	if (!strstr(log_text(), part))
+		assert_string_equal(log_text(), part);	/* fails, and shows both */
+}
+
+static void flip_byte(uint8_t *at)
+{
+	protect_data(PROT_READ | PROT_WRITE);
+	*at ^= 1;
+	protect_data(PROT_READ);
+}
+
+static void test_entry64(void **state)
+{
+	(void)state;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(arrival.rsi, 0x123456789abcdef0);
+	assert_int_equal(arrival.rdi, 0);
+	assert_int_equal(arrival.others, 0);
+	assert_int_equal(arrival.rflags & RFLAGS_DF, 0);
+	assert_in_range(arrival.rsp, (uintptr_t)stage.image, (uintptr_t)stage.image + stage.image_len);
+	assert_int_equal(stage.h->ring, 3);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+	assert_string_equal(log_text(), "kexec: 3 segments intact, starting kernel\n");
+}
+
+static void test_head(void **state)
+{
+	const struct purgatory_head head = head_of_image();
+
+	(void)state;
+	assert_int_equal(head.magic, PURGATORY_MAGIC);
+	assert_int_equal(head.file_len, purgatory_image().len);
+	assert_true(head.mem_len >= head.file_len);
+	assert_true(head.handoff_off + sizeof(struct handoff) <= head.mem_len);
+	assert_true(is_aligned(head.handoff_off, _Alignof(struct handoff)));
+}
+
+/* Not a byte of the image says where it is: it runs anywhere, also above 4 GiB. */
+static void test_above_4gib(void **state)
+{
+	uint8_t *low = stage.image;
+	uint8_t *high = mmap((void *)(64 * GIB), stage.image_len, PROT_READ | PROT_WRITE | PROT_EXEC,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_true(high != MAP_FAILED);
+	assert_true((uintptr_t)high >= 4 * GIB);
+	memcpy(high, low, stage.image_len);
+	stage.h = (struct handoff *)(high + head_of_image().handoff_off);
+	stage.h->self = (uintptr_t)high;
+	stage.image = high;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+
+	memcpy(high, low, stage.image_len);
+	stage.h->self = (uintptr_t)high;
+	stage.h->leave = LEAVE_32;
+	stage.h->ring3_cs32 = USER32_CS;
+	stage.h->entry = (uintptr_t)stage.landing;
+	stage.h->arg = 0;
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(stage.h->verdict, VERDICT_BAD_HANDOFF);
+	munmap(high, stage.image_len);
+}
+
+static void check_mismatch(size_t region, size_t at)
+{
+	char start[32];
+
+	flip_byte(stage.data[region] + at);
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(arrival.rdi, (uintptr_t)stage.h);
+	assert_int_equal(stage.h->verdict, VERDICT_MISMATCH);
+	assert_int_equal(stage.h->bad_region, region);
+	snprintf(start, sizeof(start), "at 0x%llx,", (unsigned long long)stage.h->regions[region].start);
+	assert_log_has(start);
+	assert_log_has(stage.h->regions[region].name);
+}
+
+static void test_mismatch_first(void **state)
+{
+	(void)state;
+	check_mismatch(0, 0);
+	assert_log_has("segment kernel is damaged");
+	assert_log_has("length 0x3000\n");
+}
+
+static void test_mismatch_middle(void **state)
+{
+	(void)state;
+	check_mismatch(1, 5000);
+}
+
+static void test_mismatch_last_byte(void **state)
+{
+	(void)state;
+	check_mismatch(2, DATA_LEN - 200 - 1);
+}
+
+static void test_byte_beyond_region(void **state)
+{
+	(void)state;
+	flip_byte(stage.data[2] + DATA_LEN - 200);
+	assert_int_equal(run(), AT_ENTRY64);
+}
+
+/* Both digests are shown: what the loader wrote down and what memory holds. */
+static void test_mismatch_digests(void **state)
+{
+	(void)state;
+	memcpy(stage.h->regions[1].sha256, "\x01\x23\x45\x67\x89\xab\xcd\xef", 8);
+	protect_data(PROT_READ | PROT_WRITE);
+	memcpy(stage.data[1], "abc", 3);
+	protect_data(PROT_READ);
+	stage.h->regions[1].len = 3;
+	assert_int_equal(run(), AT_EXIT);
+	assert_log_has("expected 0123456789abcdef..., found ba7816bf8f01cfea...\n");
+}
+
+static void test_mismatch_two(void **state)
+{
+	(void)state;
+	flip_byte(stage.data[1]);
+	flip_byte(stage.data[2]);
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(stage.h->bad_region, 1);
+	assert_log_has("segment initrd");
+	assert_log_has("segment params");
+}
+
+static void test_no_checks(void **state)
+{
+	(void)state;
+	stage.h->flags = HANDOFF_NO_CHECKS;
+	flip_byte(stage.data[1]);
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(stage.h->verdict, VERDICT_UNCHECKED);
+	assert_string_equal(log_text(), "kexec: nothing checked, starting kernel\n");
+}
+
+static void test_quiet(void **state)
+{
+	(void)state;
+	stage.h->flags = HANDOFF_QUIET;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+	assert_string_equal(log_text(), "");
+}
+
+static void test_quiet_still_complains(void **state)
+{
+	(void)state;
+	stage.h->flags = HANDOFF_QUIET;
+	check_mismatch(0, 1);
+}
+
+/* In ring 3 a serial port is not touched, whatever the flags say: that would be a fault. */
+static void test_no_ports(void **state)
+{
+	(void)state;
+	stage.h->flags = HANDOFF_SERIAL;
+	stage.h->serial_port = 0x3f8;
+	stage.h->serial_divisor = 1;
+	assert_int_equal(run(), AT_ENTRY64);
+	stage.h->verdict = VERDICT_NONE;
+	stage.h->flags |= HANDOFF_HALT;
+	check_mismatch(0, 0);
+}
+
+static void test_longest_success(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < HANDOFF_REGIONS_MAX; i++)
+		seal_region(i, "aregion", stage.data[0], 1);
+	stage.h->n_regions = HANDOFF_REGIONS_MAX;
+	stage.h->n_nmis = UINT32_MAX;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_string_equal(log_text(),
+			    "kexec: 16 segments intact, 4294967295 NMIs, starting kernel\n");
+	/* One more for the carriage return. */
+	assert_in_range(stage.h->log_len + 1, 1, 64);
+}
+
+static void test_singular(void **state)
+{
+	(void)state;
+	stage.h->n_regions = 1;
+	stage.h->n_nmis = 1;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_string_equal(log_text(), "kexec: 1 segment intact, 1 NMI, starting kernel\n");
+}
+
+static void test_log_is_bounded(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < HANDOFF_REGIONS_MAX; i++) {
+		seal_region(i, "elevenchars", stage.data[0], 1);
+		stage.h->regions[i].sha256[0] ^= 1;
+		/* A name may even lack its NUL. */
+		memset(stage.h->regions[i].name, 'x', HANDOFF_NAME_LEN);
+	}
+	stage.h->n_regions = HANDOFF_REGIONS_MAX;
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(stage.h->log_len, HANDOFF_LOG_LEN);
+	assert_log_has("segment xxxxxxxxxxxx is damaged");
+}
+
+static void test_log_len_from_outside(void **state)
+{
+	(void)state;
+	stage.h->log_len = UINT32_MAX;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(stage.h->log_len, UINT32_MAX);
+}
+
+/* A dummy frame buffer between two pages that cannot be touched. */
+static uint16_t *make_vga(uint8_t **ret_mapping)
+{
+	uint8_t *m = mmap(NULL, 3 * PAGE_LEN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint16_t *cells;
+
+	assert_true(m != MAP_FAILED);
+	assert_int_equal(mprotect(m + PAGE_LEN, PAGE_LEN, PROT_READ | PROT_WRITE), 0);
+	*ret_mapping = m;
+	/* Its end is the page's end: a line too many is a fault. */
+	cells = (uint16_t *)(m + 2 * PAGE_LEN - VGA_LEN);
+	stage.h->flags |= HANDOFF_VGA;
+	stage.h->vga_text = (uintptr_t)cells;
+	return cells;
+}
+
+static void write_row(uint16_t *cells, size_t row, const char *text)
+{
+	for (size_t i = 0; i < 80; i++)
+		cells[row * 80 + i] = (uint16_t)(0x1f00 | (i < strlen(text) ? text[i] : ' '));
+}
+
+static void assert_row(const uint16_t *cells, size_t row, const char *expected)
+{
+	char text[81];
+	size_t end = 0;
+
+	for (size_t i = 0; i < 80; i++) {
+		text[i] = (char)cells[row * 80 + i];
+		if (text[i] != ' ' && text[i] != 0)
+			end = i + 1;
+	}
+	text[end] = '\0';
+	assert_string_equal(text, expected);
+}
+
+static void test_vga_below_text(void **state)
+{
+	uint8_t *mapping;
+	uint16_t *cells = make_vga(&mapping);
+
+	(void)state;
+	write_row(cells, 3, "last words");
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_row(cells, 3, "last words");
+	assert_row(cells, 4, "kexec: 3 segments intact, starting kernel");
+	assert_int_equal(cells[4 * 80], 0x0700 | 'k');
+	assert_row(cells, 5, "");
+	munmap(mapping, 3 * PAGE_LEN);
+}
+
+static void test_vga_scrolls(void **state)
+{
+	uint8_t *mapping;
+	uint16_t *cells = make_vga(&mapping);
+	char text[8];
+
+	(void)state;
+	for (size_t row = 0; row < 25; row++) {
+		snprintf(text, sizeof(text), "row %zu", row);
+		write_row(cells, row, text);
+	}
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_row(cells, 0, "row 1");
+	assert_row(cells, 23, "row 24");
+	assert_row(cells, 24, "kexec: 3 segments intact, starting kernel");
+	munmap(mapping, 3 * PAGE_LEN);
+}
+
+/* More lines than the screen has, the longest wrapped: all that was said is there in the end. */
+static void test_vga_wraps(void **state)
+{
+	uint8_t *mapping;
+	uint16_t *cells = make_vga(&mapping);
+
+	(void)state;
+	for (size_t i = 0; i < HANDOFF_REGIONS_MAX; i++) {
+		seal_region(i, "elevenchars", stage.data[0], 1);
+		stage.h->regions[i].sha256[0] ^= 1;
+	}
+	stage.h->n_regions = HANDOFF_REGIONS_MAX;
+	stage.h->regions[15].start = 0;
+	stage.h->regions[15].len = 0;
+	assert_int_equal(run(), AT_EXIT);
+	assert_row(cells, 23, "kexec: segment elevenchars is damaged: at 0x0, length 0x0");
+	munmap(mapping, 3 * PAGE_LEN);
+}
+
+static void test_vga_quiet(void **state)
+{
+	uint8_t *mapping;
+	uint16_t *cells = make_vga(&mapping);
+
+	(void)state;
+	stage.h->flags |= HANDOFF_QUIET;
+	assert_int_equal(run(), AT_ENTRY64);
+	for (size_t i = 0; i < 80 * 25; i++)
+		assert_int_equal(cells[i], 0);
+	munmap(mapping, 3 * PAGE_LEN);
+}
+
+static void check_bad_handoff(void)
+{
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(stage.h->ring, 3);
+	assert_int_equal(stage.h->verdict, VERDICT_BAD_HANDOFF);
+	assert_log_has("handoff is unusable");
+}
+
+static void test_bad_magic(void **state)
+{
+	(void)state;
+	stage.h->magic ^= 1ULL << 63;
+	stage.h->flags = HANDOFF_VGA;	/* with no frame buffer: must not be believed */
+	stage.h->log_len = UINT32_MAX;
+	check_bad_handoff();
+}
+
+static void test_bad_len(void **state)
+{
+	(void)state;
+	stage.h->len -= 8;
+	check_bad_handoff();
+}
+
+static void test_bad_self(void **state)
+{
+	(void)state;
+	stage.h->self += PAGE_LEN;
+	check_bad_handoff();
+}
+
+static void test_bad_n_regions(void **state)
+{
+	(void)state;
+	stage.h->n_regions = HANDOFF_REGIONS_MAX + 1;
+	check_bad_handoff();
+}
+
+static void test_bad_leave(void **state)
+{
+	(void)state;
+	stage.h->leave = 2;
+	check_bad_handoff();
+}
+
+static void test_leave32_without_selector(void **state)
+{
+	(void)state;
+	stage.h->leave = LEAVE_32;
+	stage.h->entry = (uintptr_t)stage.landing;
+	stage.h->arg = 0x1000;
+	check_bad_handoff();
+}
+
+static void test_leave32_too_high(void **state)
+{
+	(void)state;
+	stage.h->leave = LEAVE_32;
+	stage.h->ring3_cs32 = USER32_CS;
+	stage.h->arg = 0x1000;
+	stage.h->entry = 4 * GIB;
+	check_bad_handoff();
+}
+
+static void test_leave32_arg_too_high(void **state)
+{
+	(void)state;
+	stage.h->leave = LEAVE_32;
+	stage.h->ring3_cs32 = USER32_CS;
+	stage.h->arg = 4 * GIB;
+	stage.h->entry = 4 * GIB - 1;
+	check_bad_handoff();
+}
+
+/* Does this kernel let a process run 32-bit code at all? */
+static bool has_32bit(void)
+{
+	return enter_guarded(enter32, stage.landing) == AT_ENTRY32;
+}
+
+static void test_entry32(void **state)
+{
+	struct pushed32 got;
+
+	(void)state;
+	if (!has_32bit())
+		skip();
+	stage.h->leave = LEAVE_32;
+	stage.h->ring3_cs32 = USER32_CS;
+	stage.h->entry = (uintptr_t)stage.landing;
+	stage.h->arg = 0xfedcba98;
+	assert_int_equal(run(), AT_ENTRY32);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+	memcpy(&got, (void *)(uintptr_t)arrival.pushed, sizeof(got));
+	assert_int_equal(got.esi, 0xfedcba98);
+	assert_int_equal(got.ebp | got.edi | got.ebx | got.eax | got.ecx | got.edx, 0);
+	assert_in_range(got.esp, (uintptr_t)stage.image, (uintptr_t)stage.image + stage.image_len);
+	assert_int_equal(got.eflags & RFLAGS_DF, 0);
+	/* Usable as data segment: Linux gives a 64-bit process null in DS, this is its SS. */
+	assert_int_not_equal(arrival.ds, 0);
+}
+
+/* A handler that hides privileged instructions would prove nothing. */
+static void test_faults_are_seen(void **state)
+{
+	static const uint8_t outb[] = { 0xe6, 0x80 };
+
+	(void)state;
+	memcpy(stage.image + head_of_image().entry_off, outb, sizeof(outb));
+	assert_int_equal(run(), AT_FAULT);
+}
+
+int main(void)
+{
+#define staged(test) cmocka_unit_test_setup_teardown(test, set_stage, clear_stage)
+	const struct CMUnitTest tests[] = {
+		staged(test_head),
+		staged(test_entry64),
+		staged(test_above_4gib),
+		staged(test_mismatch_first),
+		staged(test_mismatch_middle),
+		staged(test_mismatch_last_byte),
+		staged(test_byte_beyond_region),
+		staged(test_mismatch_digests),
+		staged(test_mismatch_two),
+		staged(test_no_checks),
+		staged(test_quiet),
+		staged(test_quiet_still_complains),
+		staged(test_no_ports),
+		staged(test_longest_success),
+		staged(test_singular),
+		staged(test_log_is_bounded),
+		staged(test_log_len_from_outside),
+		staged(test_vga_below_text),
+		staged(test_vga_scrolls),
+		staged(test_vga_wraps),
+		staged(test_vga_quiet),
+		staged(test_bad_magic),
+		staged(test_bad_len),
+		staged(test_bad_self),
+		staged(test_bad_n_regions),
+		staged(test_bad_leave),
+		staged(test_leave32_without_selector),
+		staged(test_leave32_too_high),
+		staged(test_leave32_arg_too_high),
+		staged(test_entry32),
+		staged(test_faults_are_seen),
+	};
+
+	return cmocka_run_group_tests_name("purgatory", tests, NULL, NULL);
+}
