@@ -52,24 +52,40 @@ int fail_nomem(struct diag *d)
 	return fail_advise(d, "free some memory, or raise the limit of this process (ulimit -v, cgroup)");
 }
 
-void note(struct diag *d, const char *id, const char *fmt, ...)
+static void add_note(struct diag *d, const char *id, bool is_warning, const char *fmt, va_list args)
 {
 	struct diag_note *n;
-	va_list args;
 
 	if (!d->arena)
 		return;
 	n = arena_alloc(d->arena, sizeof(*n));
 	if (!n)
 		return;
-	va_start(args, fmt);
 	n->text = arena_vprintf(d->arena, fmt, args);
-	va_end(args);
 	if (!n->text)
 		return;
 	n->id = id;
+	n->is_warning = is_warning;
 	*d->notes_end = n;
 	d->notes_end = &n->next;
+}
+
+void note(struct diag *d, const char *id, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_note(d, id, false, fmt, args);
+	va_end(args);
+}
+
+void warn(struct diag *d, const char *id, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	add_note(d, id, true, fmt, args);
+	va_end(args);
 }
 
 void diag_take_notes(struct diag *d, struct diag *from)

@@ -17,6 +17,7 @@ struct diag_note {
 	struct diag_note *next;
 	const char *id;
 	const char *text;
+	bool is_warning;	/* shown even when nobody asked: something the user may miss is lost */
 };
 
 struct diag {
@@ -41,6 +42,7 @@ printf_like(2, 3) int fail_advise(struct diag *d, const char *fmt, ...);
 /* The one for arena_alloc() returning NULL. */
 int fail_nomem(struct diag *d);
 printf_like(3, 4) void note(struct diag *d, const char *id, const char *fmt, ...);
+printf_like(3, 4) void warn(struct diag *d, const char *id, const char *fmt, ...);
 /* Moves the notes of another diag, with the same arena, to the end of d's. */
 void diag_take_notes(struct diag *d, struct diag *from);
 /* Makes the failure of another diag d's own and returns it, as fail() does. */

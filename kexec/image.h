@@ -32,6 +32,7 @@ struct request {
 	enum enter enter;
 	phys_t mem_min;			/* every segment inside [mem_min, mem_end) */
 	phys_t mem_end;
+	bool has_seed;			/* for the next kernel's random numbers */
 	uint8_t seed[SEED_LEN];
 	bool no_efi;			/* --noefi */
 	bool no_checks;			/* purgatory verifies nothing */

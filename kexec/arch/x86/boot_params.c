@@ -111,7 +111,7 @@ static int choose_e820(const struct bzimage *image, const struct facts *facts, s
 	if (facts->n_map == 1)
 		return split_lonely_entry(facts, a, l) < 0 ? fail_nomem(diag) : 0;
 	if (facts->n_map > E820_TABLE_MAX && image->version < 0x0209) {
-		note(diag, "params/e820-cut",
+		warn(diag, "params/e820-cut",
 		     "protocol %u.%02u takes %d memory ranges, this machine has %zu: the highest are left out",
 		     image->version >> 8, image->version & 0xff, E820_TABLE_MAX, facts->n_map);
 		l->n_e820 = E820_TABLE_MAX;
@@ -120,13 +120,10 @@ static int choose_e820(const struct bzimage *image, const struct facts *facts, s
 }
 
 /* Why EFI runtime services cannot be carried over; NULL if they can. */
-static const char *efi_obstacle(const struct bzimage *image, const struct request *req,
-				const struct facts *facts)
+static const char *efi_obstacle(const struct bzimage *image, const struct facts *facts)
 {
 	const struct efi_facts *efi = &facts->efi;
 
-	if (req->no_efi)
-		return "--noefi was given";
 	if (!(image->xloadflags & XLF_EFI_KEXEC))
 		return "the image cannot take them over (no XLF_EFI_KEXEC)";
 	if (efi->bits != 64)
@@ -164,12 +161,16 @@ static struct params_piece add_node(struct params_layout *l, size_t len)
 static void lay_out_efi(const struct bzimage *image, const struct request *req,
 			const struct facts *facts, struct params_layout *l, struct diag *diag)
 {
-	const char *obstacle = efi_obstacle(image, req, facts);
+	const char *obstacle = efi_obstacle(image, facts);
 
 	if (!facts->efi.is_booted)
 		return;
+	if (req->no_efi) {
+		note(diag, "params/efi-unwanted", "EFI runtime services are not handed on, as --noefi asks");
+		return;
+	}
 	if (obstacle) {
-		note(diag, "params/efi-dropped",
+		warn(diag, "params/efi-dropped",
 		     "EFI runtime services are not handed on: %s; the next kernel boots as with noefi",
 		     obstacle);
 		return;
@@ -194,7 +195,7 @@ static void note_what_is_lost(const struct facts *facts, struct diag *diag)
 		     "until its own driver loads",
 		     facts->display_driver ? facts->display_driver : "a native driver");
 	if (facts->rsdp == 0 && facts->efi.is_booted)
-		note(diag, "params/no-rsdp",
+		warn(diag, "params/no-rsdp",
 		     "the ACPI root pointer is not known although this machine has EFI: the next kernel may find "
 		     "no ACPI");
 }
@@ -222,7 +223,8 @@ int params_lay_out(const struct bzimage *image, const struct request *req,
 		if (l.n_e820 > E820_TABLE_MAX)
 			l.e820_ext = add_node(&l, (l.n_e820 - E820_TABLE_MAX) * E820_ENTRY_LEN);
 		lay_out_efi(image, req, facts, &l, diag);
-		l.rng_seed = add_node(&l, SEED_LEN);
+		if (req->has_seed)
+			l.rng_seed = add_node(&l, SEED_LEN);
 	}
 	note_what_is_lost(facts, diag);
 	*ret = l;

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make              build/bin/kexec
+# make STATIC=1     the same, static
+# make demo         install what is missing, build, boot one kernel from another in QEMU
+# make check        install what is missing, build, run everything that must pass
+# make check-long   the long form of every suite
+# make install      DESTDIR, PREFIX
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+VERSION := 0.1
+CC      ?= gcc
+CLANG   ?= clang
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+BUILD   ?= build
+PREFIX  ?= /usr
+STATIC  ?=
+WERROR  ?=
+PYTHON  ?= /usr/bin/python3
+JOBS    ?= $(shell nproc)
+
+warnings := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+            -Wvla -Wundef -Wpointer-arith $(if $(WERROR),-Werror)
+CFLAGS   ?= -O2 -g
+common   := -std=gnu11 $(warnings) -Iinclude -Ikexec -D_GNU_SOURCE -DKEXEC_NG_VERSION='"$(VERSION)"'
+has       = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
+json     := $(if $(call has,json-c),-DHAVE_JSON_C)
+json_lib := $(if $(json),$(shell pkg-config $(if $(STATIC),--static) --libs json-c))
+
+# V=1 shows the commands.
+q   := $(if $(V),,@)
+say := $(if $(V),@:,@printf '  %s %s\n')
+
+src := $(sort $(wildcard kexec/*.c kexec/arch/x86/*.c))
+asm := $(sort $(wildcard kexec/arch/x86/*.S))
+lib_src := $(filter-out kexec/main.c,$(src)) purgatory/sha256.c
+
+.PHONY: all purgatory demo check check-long ci unit fuzz-smoke lint cli vm install clean static-check
+all: $(BUILD)/bin/kexec
+
+# ---- purgatory: flat, position independent, no relocations ----------------------------------
+include purgatory/flags.mk
+
+purg_obj := $(PURGATORY_SRC:%=$(BUILD)/%.o)
+purgatory: $(BUILD)/purgatory/purgatory.bin
+$(BUILD)/purgatory/%.o: purgatory/%
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(q)$(CC) -std=gnu11 $(warnings) -Iinclude $(PURGATORY_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/purgatory/purgatory.elf: $(purg_obj) purgatory/purgatory.lds
+	$(say) LD $@
+	$(q)ld $(PURGATORY_LDFLAGS) -T purgatory/purgatory.lds -o $@ $(purg_obj)
+$(BUILD)/purgatory/purgatory.bin: $(BUILD)/purgatory/purgatory.elf
+	$(q)objcopy -O binary $< $@
+
+# ---- the command ----------------------------------------------------------------------------
+# $(1): directory, $(2): compiler, $(3): extra flags. Objects of the command, of a sanitised
+# library and of a fuzzed one come from the same sources by the same rule.
+define objects
+$(1)/%.c.o: %.c
+	@mkdir -p $$(@D)
+	$(say) CC $$@
+	$(q)$(2) $(common) $(CFLAGS) $(json) $(3) -MMD -MP -c -o $$@ $$<
+$(1)/%.S.o: %.S $(BUILD)/purgatory/purgatory.bin
+	@mkdir -p $$(@D)
+	$(say) AS $$@
+	$(q)$(2) $(common) -I$(BUILD)/purgatory -MMD -MP -c -o $$@ $$<
+$(1)/libkexec.a: $(lib_src:%=$(1)/%.o) $(asm:%=$(1)/%.o)
+	$(q)rm -f $$@
+	$(q)ar rcs $$@ $$^
+endef
+san := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(eval $(call objects,$(BUILD)/obj,$(CC),))
+$(eval $(call objects,$(BUILD)/san,$(CC),$(san) -O1))
+$(eval $(call objects,$(BUILD)/clang,$(CLANG),))
+$(eval $(call objects,$(BUILD)/fuzz-obj,$(CLANG),$(san) -O1 -fsanitize=fuzzer-no-link))
+
+# The link depends on how: STATIC=1 and plain must not take each other's file for theirs.
+link_mode := $(BUILD)/link-$(if $(STATIC),static,dynamic)
+$(link_mode):
+	@mkdir -p $(@D) && rm -f $(BUILD)/link-* && touch $@
+$(BUILD)/bin/kexec: $(BUILD)/obj/kexec/main.c.o $(BUILD)/obj/libkexec.a $(link_mode)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(STATIC),-static) -o $@ $(filter %.o %.a,$^) $(json_lib)
+
+# ---- tests ----------------------------------------------------------------------------------
+unit_bin := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+fuzz_bin := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+unit_lib := $(sort $(wildcard tests/unit/lib_*.c))
+
+$(BUILD)/unit/test_%: tests/unit/test_%.c $(unit_lib) $(BUILD)/san/libkexec.a
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(q)$(CC) $(common) $(CFLAGS) $(json) $(san) -O1 -Itests/unit -MMD -MP -o $@ $< $(unit_lib) \
+		$(BUILD)/san/libkexec.a -lcmocka $(json_lib)
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(unit_lib) $(BUILD)/fuzz-obj/libkexec.a
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(q)$(CLANG) $(common) $(CFLAGS) $(json) $(san) -O1 -fsanitize=fuzzer -Itests/unit -o $@ $< \
+		$(unit_lib) $(BUILD)/fuzz-obj/libkexec.a $(json_lib)
+
+unit: $(unit_bin)
+	tests/unit/run $(unit_bin)
+
+FUZZ_SECONDS ?= 5
+fuzz-smoke: $(fuzz_bin)
+	tests/fuzz/run $(FUZZ_SECONDS) $(fuzz_bin)
+
+demo:
+	tests/lib/install demo
+	$(MAKE) STATIC=1
+	tests/vm/demo
+
+check:
+	tests/lib/install check
+	tests/check $(BUILD)
+check-long:
+	tests/lib/install check
+	tests/check $(BUILD) --long
+
+install: all
+	install -D -m 755 $(BUILD)/bin/kexec $(DESTDIR)$(PREFIX)/sbin/kexec
+	install -D -m 644 doc/kexec.8 $(DESTDIR)$(PREFIX)/share/man/man8/kexec.8
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All that code outside this folder may call. */
+#ifndef KEXEC_NG_X86_H
+#define KEXEC_NG_X86_H
+
+#include "image.h"
+
+/* In the order in which they are tried; the last is NULL. */
+extern const struct image_type *const x86_formats[];
+
+/* What a file is that is no kernel but holds one, e.g. "gzip compressed data"; NULL if it is not. */
+const char *x86_container(struct span file);
+
+/* Adds purgatory, after the format's plan(); completes it, after the format's finish(). */
+must_check int x86_plan_purgatory(const struct request *req, const struct facts *facts,
+				  struct plan *plan, struct diag *diag);
+must_check int x86_finish_purgatory(const struct request *req, const struct facts *facts,
+				    struct plan *plan, struct diag *diag);
+
+#endif

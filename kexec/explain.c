@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "explain.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static const char *attempt_name(enum attempt attempt)
+{
+	switch (attempt) {
+	case ATTEMPT_KEXEC_LOAD:
+		return "kexec_load";
+	case ATTEMPT_KEXEC_FILE_LOAD:
+		return "kexec_file_load";
+	case ATTEMPT_UNLOAD:
+		return "unloading";
+	case ATTEMPT_EXEC:
+		return "reboot";
+	}
+	return "?";
+}
+
+static bool is_locked_down(const struct facts *facts)
+{
+	return facts->policy.lockdown == LOCKDOWN_INTEGRITY ||
+	       facts->policy.lockdown == LOCKDOWN_CONFIDENTIALITY;
+}
+
+static bool is_signature_error(int error)
+{
+	return error == EKEYREJECTED || error == ENOKEY || error == ENOPKG || error == EBADMSG ||
+	       error == ENODATA || error == EKEYEXPIRED || error == EKEYREVOKED;
+}
+
+static int explain_eperm(enum attempt attempt, bool may_boot, const struct facts *facts,
+			 struct diag *diag)
+{
+	const struct policy_facts *policy = &facts->policy;
+	const char *name = attempt_name(attempt);
+
+	if (!may_boot) {
+		fail(diag, EPERM, "kernel/no-capability", "%s was refused: this process has no CAP_SYS_BOOT",
+		     name);
+		return fail_advise(diag, "run it as root, outside of containers that drop the capability");
+	}
+	if (policy->is_load_disabled) {
+		fail(diag, EPERM, "kernel/load-disabled",
+		     "%s was refused: kernel.kexec_load_disabled is 1, which lasts until the next reboot", name);
+		return fail_advise(diag, "reboot, and find what sets it (grep -r kexec_load_disabled /etc/sysctl*)");
+	}
+	if (policy->has_load_limit && policy->load_limit == 0) {
+		fail(diag, EPERM, "kernel/load-limit",
+		     "%s was refused: kernel.kexec_load_limit_reboot is used up", name);
+		return fail_advise(diag, "reboot, and raise that limit");
+	}
+	if (is_locked_down(facts)) {
+		fail(diag, EPERM, "kernel/lockdown",
+		     "%s was refused: the running kernel is locked down (%s)", name,
+		     policy->lockdown == LOCKDOWN_INTEGRITY ? "integrity" : "confidentiality");
+		return fail_advise(diag, "load a signed kernel with -s, or boot without Secure Boot lockdown");
+	}
+	fail(diag, EPERM, "kernel/not-permitted", "%s was refused: operation not permitted", name);
+	return fail_advise(diag, "a security module may forbid it: look for a denial in the kernel log (dmesg)");
+}
+
+static int explain_file_load(int error, struct diag *diag)
+{
+	if (is_signature_error(error)) {
+		fail(diag, error, "kernel/signature",
+		     "kexec_file_load refused the kernel's signature: %s", strerror(error));
+		return fail_advise(diag, "load a kernel signed by a key that this machine trusts");
+	}
+	if (error == ENOEXEC) {
+		fail(diag, error, "kernel/file-format",
+		     "kexec_file_load does not know this image: it takes 64-bit bzImages only");
+		return fail_advise(diag, "use -c, which loads it with kexec_load");
+	}
+	if (error == EADDRNOTAVAIL) {
+		fail(diag, error, "kernel/file-no-hole",
+		     "kexec_file_load found no free memory of the size and alignment it needs");
+		return fail_advise(diag, "use -c, or a smaller initrd");
+	}
+	return 0;
+}
+
+static int explain_common(enum attempt attempt, int error, const struct facts *facts, struct diag *diag)
+{
+	const char *name = attempt_name(attempt);
+
+	switch (error) {
+	case EACCES:
+		fail(diag, error, "kernel/access",
+		     "%s was refused by a security module (an IMA policy asks for a file to appraise)", name);
+		return fail_advise(diag, "use -s, which hands the kernel the file itself");
+	case ENOSYS:
+		fail(diag, error, "kernel/no-syscall", "the running kernel (%s) has no %s", facts->release,
+		     name);
+		return fail_advise(diag, "use the other call (-c or -s), or a kernel built with CONFIG_KEXEC");
+	case EBUSY:
+		fail(diag, error, "kernel/busy", "%s: another kexec operation is still going on", name);
+		return fail_advise(diag, "wait for it and try again");
+	case ENOMEM:
+		fail(diag, error, "kernel/no-memory",
+		     "%s: the running kernel got no memory to keep the new one in", name);
+		return fail_advise(diag, "free memory (drop caches, stop services), or use a smaller initrd");
+	case EFAULT:
+		fail(diag, error, "kernel/fault",
+		     "%s: a file could not be read any more while the kernel copied it", name);
+		return fail_advise(diag, "was it shortened meanwhile, or does its disk fail? then load again");
+	case EINVAL:
+		fail(diag, error, "kernel/invalid", "%s: the running kernel says that the load is invalid",
+		     name);
+		return fail_advise(diag, "its log (dmesg) may say more; the plan is shown by --dry-run");
+	default:
+		return fail(diag, error, "kernel/other", "%s failed: %s", name, strerror(error));
+	}
+}
+
+int explain_failure(enum attempt attempt, int error, bool may_boot, const struct facts *facts,
+		    struct diag *diag)
+{
+	if (error == EPERM)
+		return explain_eperm(attempt, may_boot, facts, diag);
+	if (attempt == ATTEMPT_KEXEC_FILE_LOAD && explain_file_load(error, diag) < 0)
+		return -error;
+	if (attempt == ATTEMPT_EXEC && error == EINVAL) {
+		fail(diag, error, "kernel/nothing-loaded", "nothing has been loaded to jump into");
+		return fail_advise(diag, "load a kernel first: kexec -l KERNEL --initrd=... --append=...");
+	}
+	return explain_common(attempt, error, facts, diag);
+}
+
+bool explain_is_final(enum attempt attempt, int error, bool may_boot, const struct facts *facts)
+{
+	const struct policy_facts *policy = &facts->policy;
+
+	if (error == EBUSY)
+		return true;
+	if (!may_boot || policy->is_load_disabled || (policy->has_load_limit && policy->load_limit == 0))
+		return true;
+	if (attempt == ATTEMPT_KEXEC_FILE_LOAD)
+		return error == EPERM || error == EACCES || is_signature_error(error);
+	/* Where policy forbids kexec_load, kexec_file_load is what policy provides. */
+	return false;
+}

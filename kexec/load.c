@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "load.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arch/x86/x86.h"
+#include "cmdline.h"
+#include "explain.h"
+#include "host.h"
+#include "place.h"
+#include "sys.h"
+
+/* Exit statuses of a failed load, as callers of kexec-tools know them. */
+#define STATUS_FAILED		255
+#define STATUS_FILE_REFUSED	253	/* -s, and the kernel did not take the image */
+
+void load_init(struct load *l, const struct options *o, struct arena *a)
+{
+	memset(l, 0, sizeof(*l));
+	l->arena = a;
+	l->options = o;
+	l->kernel.fd = -1;
+}
+
+void load_free(struct load *l)
+{
+	file_close(&l->kernel);
+	file_sequence_close(&l->initrd);
+}
+
+/* ---- reading: what the pure stages get to see ---- */
+
+/* Early in a boot there may be no random numbers yet. A seed is welcome, not needed. */
+static void read_seed(const struct options *o, struct request *req, struct diag *diag)
+{
+	req->has_seed = true;
+	if (o->has_seed) {
+		memcpy(req->seed, o->seed, SEED_LEN);
+	} else if (sys_random(req->seed, SEED_LEN) < 0) {
+		req->has_seed = false;
+		note(diag, "load/no-random",
+		     "the running kernel has no random numbers yet: the next one gets no seed");
+	}
+}
+
+int load_read(struct load *l, struct diag *diag)
+{
+	const struct options *o = l->options;
+	struct request *req = &l->request;
+	int r;
+
+	*req = (struct request){
+		.type = o->type,
+		.enter = o->enter,
+		.mem_min = o->mem_min,
+		.mem_end = o->mem_end,
+		.no_efi = o->no_efi,
+		.no_checks = o->no_checks,
+		.quiet = o->quiet,
+		.on_failure = o->on_failure,
+		.console_serial = o->console_serial,
+		.console_vga = o->console_vga,
+		.serial_port = o->serial_port,
+		.serial_baud = o->serial_baud,
+	};
+	r = file_open(o->kernel, &l->kernel, diag);
+	if (r == 0)
+		r = file_sequence_open(o->initrds, o->n_initrds, l->arena, &l->initrd, diag);
+	if (r == 0)
+		r = host_read(o->host_root ? o->host_root : "", l->arena, &l->facts, diag);
+	if (r == 0)
+		r = cmdline_compose(o, l->facts.cmdline, l->arena, &req->cmdline, diag);
+	read_seed(o, req, diag);
+	req->kernel = l->kernel.bytes;
+	req->initrd = l->initrd.bytes;
+	req->n_initrds = l->initrd.n;
+	return r;
+}
+
+/* ---- the pure stages ---- */
+
+/* Nothing is unwrapped yet; what could be is named. */
+static int unwrap(struct load *l, struct diag *diag)
+{
+	const char *what = x86_container(l->request.kernel);
+
+	for (size_t i = 0; x86_formats[i]; i++) {
+		struct diag why;
+
+		diag_init(&why, NULL);
+		if (x86_formats[i]->probe(l->request.kernel, &why) == 0)
+			return 0;
+	}
+	if (!what)
+		return 0;
+	fail(diag, ENOEXEC, "unwrap/unsupported", "'%s' is %s, which this version does not open",
+	     l->options->kernel, what);
+	return fail_advise(diag, "give it the bzImage itself (/boot/vmlinuz-...)");
+}
+
+static int probe(struct load *l, struct diag *diag)
+{
+	struct diag why;
+	size_t n = 0;
+
+	diag_init(&why, NULL);
+	for (; x86_formats[n]; n++) {
+		diag_clear(&why);
+		if (x86_formats[n]->probe(l->request.kernel, &why) < 0)
+			continue;
+		l->type = x86_formats[n];
+		break;
+	}
+	if (!l->type) {
+		fail(diag, ENOEXEC, "probe/unknown-type", "cannot determine the file type of '%s': %s",
+		     l->options->kernel, why.text);
+		return fail_advise(diag, "give it a bzImage, as /boot/vmlinuz-... usually is");
+	}
+	if (!l->request.type || strcmp(l->request.type, l->type->name) == 0)
+		return 0;
+	/* kexec-tools knows the entries of one image as two types. */
+	if (strcmp(l->request.type, "bzImage64") == 0 && l->type->name[0] == 'b')
+		return 0;
+	return fail(diag, EINVAL, "probe/type-differs", "'%s' is of type %s, not %s as --type says",
+		    l->options->kernel, l->type->name, l->request.type);
+}
+
+static int describe(struct load *l, struct diag *diag)
+{
+	int r;
+
+	plan_init(&l->plan, l->arena);
+	l->type = NULL;
+	r = unwrap(l, diag);
+	if (r == 0)
+		r = probe(l, diag);
+	if (r < 0)
+		return r;
+	l->plan.type = l->type->name;
+	r = l->type->plan(&l->request, &l->facts, &l->plan, diag);
+	if (r == 0)
+		r = x86_plan_purgatory(&l->request, &l->facts, &l->plan, diag);
+	return r;
+}
+
+static int settle(struct load *l, struct diag *diag)
+{
+	const struct request *req = &l->request;
+	int r;
+
+	r = place(&l->plan, &l->facts.ram, req->mem_min, req->mem_end, diag);
+	if (r == 0)
+		r = l->type->finish(req, &l->facts, &l->plan, diag);
+	if (r == 0)
+		r = x86_finish_purgatory(req, &l->facts, &l->plan, diag);
+	if (r == 0)
+		r = plan_check(&l->plan, &l->facts, req->mem_min, req->mem_end, diag);
+	return r;
+}
+
+int load_plan(struct load *l, struct diag *diag)
+{
+	int r = describe(l, diag);
+
+	return r < 0 ? r : settle(l, diag);
+}
+
+/* ---- handing it over ---- */
+
+static int check_files(struct load *l, struct diag *diag)
+{
+	int r = file_is_unchanged(&l->kernel, diag);
+
+	for (size_t i = 0; i < l->initrd.n && r == 0; i++)
+		r = file_is_unchanged(&l->initrd.files[i], diag);
+	return r;
+}
+
+/* The kernel copied the bytes some time after they were digested: are they still the same? */
+static int check_digests(struct load *l, struct diag *diag)
+{
+	for (size_t i = 0; i < l->plan.n_segments; i++) {
+		const struct segment *s = &l->plan.segments[i];
+		uint8_t now[SHA256_LEN];
+		struct sha256 h;
+
+		if (!s->is_digested || s->own || l->request.no_checks)
+			continue;
+		sha256_start(&h);
+		sha256_add(&h, s->bytes.data, s->bytes.len);
+		sha256_finish(&h, now);
+		if (memcmp(now, s->digest, sizeof(now)) == 0)
+			continue;
+		fail(diag, EBUSY, "load/contents-changed", "the contents of '%s' changed while it was being loaded",
+		     s->name);
+		return fail_advise(diag, "wait until whatever writes to the file is done, then load again");
+	}
+	return 0;
+}
+
+static int load_by_segments(struct load *l, struct diag *diag)
+{
+	int r = sys_kexec_load(&l->plan);
+
+	if (r < 0)
+		return explain_failure(ATTEMPT_KEXEC_LOAD, -r, sys_may_boot(), &l->facts, diag);
+	l->call = CALL_LOAD;
+	r = check_files(l, diag);
+	if (r == 0)
+		r = check_digests(l, diag);
+	if (r == 0)
+		return 0;
+	if (sys_kexec_unload() < 0)
+		warn(diag, "load/not-unloaded", "and it could not be unloaded: do not run kexec -e");
+	return r;
+}
+
+static int load_by_file(struct load *l, struct diag *diag)
+{
+	const struct options *o = l->options;
+	struct file_load call = {
+		.kernel_fd = l->kernel.fd,
+		.initrd_fd = -1,
+		.cmdline = l->request.cmdline,
+		.debug = o->debug,
+		.no_cma = o->no_cma,
+		.force_dtb = o->force_dtb,
+	};
+	int r = 0;
+
+	if (l->initrd.n > 0)
+		r = file_sequence_fd(&l->initrd, &call.initrd_fd, diag);
+	if (r < 0)
+		return r;
+	r = sys_kexec_file_load(&call);
+	if (call.initrd_fd >= 0)
+		close(call.initrd_fd);
+	if (r < 0)
+		return explain_failure(ATTEMPT_KEXEC_FILE_LOAD, -r, sys_may_boot(), &l->facts, diag);
+	l->call = CALL_FILE;
+	r = check_files(l, diag);
+	if (r == 0)
+		return 0;
+	if (sys_kexec_file_unload() < 0)
+		warn(diag, "load/not-unloaded", "and it could not be unloaded: do not run kexec -e");
+	return r;
+}
+
+static bool is_refusal_of_file_call(int error)
+{
+	return error == ENOSYS || error == EINVAL || error == ENOEXEC || error == EOPNOTSUPP;
+}
+
+static int load_only_by_file(struct load *l, int *ret_status, struct diag *diag)
+{
+	int r;
+
+	if (l->options->enter == ENTER_32)
+		return fail(diag, EINVAL, "load/file-entry",
+			    "--enter=32 needs kexec_load: kexec_file_load (-s) knows the 64-bit entry only");
+	/* What the kernel would load although it is broken is refused here too. */
+	r = describe(l, diag);
+	if (r < 0)
+		return r;
+	r = load_by_file(l, diag);
+	if (r < 0 && strncmp(diag->id, "kernel/", 7) == 0 && is_refusal_of_file_call(-r))
+		*ret_status = STATUS_FILE_REFUSED;
+	return r;
+}
+
+/* A diag that carries both reasons; the first has the better advice. */
+static int fail_both(const struct diag *first, const struct diag *second, struct diag *diag)
+{
+	fail(diag, second->error, second->id, "%s; before that: %s [%s]", second->text, first->text,
+	     first->id);
+	return fail_advise(diag, "%s", first->advice[0] != '\0' ? first->advice : second->advice);
+}
+
+static bool is_locked_down(const struct facts *facts)
+{
+	return facts->policy.lockdown == LOCKDOWN_INTEGRITY ||
+	       facts->policy.lockdown == LOCKDOWN_CONFIDENTIALITY;
+}
+
+/* Why the file call goes first; NULL if it does not. */
+static const char *reason_for_file_call(const struct load *l)
+{
+	if (l->options->needs_kexec_load)
+		return NULL;
+	if (is_locked_down(&l->facts))
+		return "the running kernel is locked down";
+	if (l->facts.policy.is_kho_active)
+		return "a kexec handover (KHO) is active";
+	if (l->facts.policy.is_ima_active)
+		return "IMA has measurements to hand over";
+	return NULL;
+}
+
+static int try_call(struct load *l, enum call call, struct diag *diag)
+{
+	int r;
+
+	if (call == CALL_FILE)
+		return load_by_file(l, diag);
+	r = settle(l, diag);
+	return r < 0 ? r : load_by_segments(l, diag);
+}
+
+/* Did the first call fail for a reason that the other may not share, and that is no policy? */
+static bool may_try_other(const struct load *l, enum call first, const struct diag *why)
+{
+	enum attempt attempt = first == CALL_FILE ? ATTEMPT_KEXEC_FILE_LOAD : ATTEMPT_KEXEC_LOAD;
+
+	if (first == CALL_LOAD && l->options->needs_kexec_load)
+		return false;
+	if (first == CALL_FILE && is_locked_down(&l->facts))
+		return false;
+	if (strncmp(why->id, "place/", 6) == 0 || strncmp(why->id, "plan/", 5) == 0)
+		return true;
+	return strncmp(why->id, "kernel/", 7) == 0 &&
+	       !explain_is_final(attempt, why->error, sys_may_boot(), &l->facts);
+}
+
+/*
+ * kexec_load with our purgatory first; kexec_file_load where policy asks for it or a hand-over
+ * depends on it. The other is tried after a refusal that is no policy.
+ */
+static int load_by_either(struct load *l, struct diag *diag)
+{
+	const char *reason = reason_for_file_call(l);
+	enum call order[] = { reason ? CALL_FILE : CALL_LOAD, reason ? CALL_LOAD : CALL_FILE };
+	struct diag first, second;
+	int r = describe(l, diag);
+
+	if (r < 0)
+		return r;
+	diag_init(&first, l->arena);
+	diag_init(&second, l->arena);
+	r = try_call(l, order[0], &first);
+	diag_take_notes(diag, &first);
+	if (r == 0) {
+		if (reason)
+			note(diag, "load/by-file", "loaded by kexec_file_load, because %s", reason);
+		return 0;
+	}
+	if (!may_try_other(l, order[0], &first))
+		return diag_take_failure(diag, &first);
+	r = try_call(l, order[1], &second);
+	diag_take_notes(diag, &second);
+	if (r < 0)
+		return fail_both(&first, &second, diag);
+	warn(diag, "load/fell-back", "loaded by %s, because: %s [%s]",
+	     order[1] == CALL_LOAD ? "kexec_load, which loses hand-overs" : "kexec_file_load",
+	     first.text, first.id);
+	return 0;
+}
+
+int load_commit(struct load *l, int *ret_status, struct diag *diag)
+{
+	int r;
+
+	*ret_status = STATUS_FAILED;
+	switch (l->options->call) {
+	case CALL_LOAD:
+		r = load_plan(l, diag);
+		return r < 0 ? r : load_by_segments(l, diag);
+	case CALL_FILE:
+		return load_only_by_file(l, ret_status, diag);
+	default:
+		return load_by_either(l, diag);
+	}
+}
+
+int load_unload(const struct options *o, int *ret_status, struct diag *diag)
+{
+	struct facts facts = { 0 };
+	struct arena arena = { 0 };
+	int r = -ENOSYS;
+
+	*ret_status = STATUS_FAILED;
+	if (o->call != CALL_FILE)
+		r = sys_kexec_unload();
+	/* Under lockdown only the file call may unload. */
+	if (r < 0 && o->call != CALL_LOAD)
+		r = sys_kexec_file_unload();
+	if (r < 0) {
+		struct diag ignored;
+
+		diag_init(&ignored, NULL);
+		if (host_read("", &arena, &facts, &ignored) < 0)
+			facts.release = "?";
+		r = explain_failure(ATTEMPT_UNLOAD, -r, sys_may_boot(), &facts, diag);
+	}
+	arena_free(&arena);
+	return r;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One load, from a kernel's path to a plan that may be handed over, and handing it over:
+ *
+ *	unwrap > probe > plan > place > finish > check > load
+ *
+ * All stages before the last are functions of values.
+ */
+#ifndef KEXEC_NG_LOAD_H
+#define KEXEC_NG_LOAD_H
+
+#include "file.h"
+#include "image.h"
+#include "options.h"
+
+struct load {
+	struct arena *arena;	/* the caller's; everything but the files lives there */
+	const struct options *options;
+	struct facts facts;
+	struct request request;
+	struct plan plan;
+	const struct image_type *type;
+	struct file kernel;
+	struct file_sequence initrd;
+	enum call call;		/* the system call that took it; CALL_AUTO before */
+};
+
+void load_init(struct load *l, const struct options *o, struct arena *a);
+void load_free(struct load *l);
+
+/* Reads the machine and the user's files into l->facts and l->request. */
+must_check int load_read(struct load *l, struct diag *diag);
+/* unwrap to check: the pure part. */
+must_check int load_plan(struct load *l, struct diag *diag);
+/* load_plan() and the system call that the options and the machine's policy ask for. *ret_status is
+ * the exit status after a failure. */
+must_check int load_commit(struct load *l, int *ret_status, struct diag *diag);
+
+/* Unloads by whichever call the options and the machine allow. */
+must_check int load_unload(const struct options *o, int *ret_status, struct diag *diag);
+
+#endif

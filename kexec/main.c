@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* argv in, exit status out. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "explain.h"
+#include "host.h"
+#include "load.h"
+#include "options.h"
+#include "report.h"
+#include "sys.h"
+
+#define STATUS_OK	0
+#define STATUS_NOTHING	1	/* -e, and nothing is loaded */
+#define STATUS_FAILED	255
+
+static int run_status(const struct options *o)
+{
+	bool is_loaded;
+
+	if (host_is_loaded(o->host_root ? o->host_root : "", o->status_crash, &is_loaded) < 0)
+		return STATUS_FAILED;
+	return is_loaded;
+}
+
+static int run_print_ckr_size(const struct options *o, struct arena *a, struct diag *diag)
+{
+	struct facts facts = { 0 };
+	uint64_t len = 0;
+
+	if (host_read(o->host_root ? o->host_root : "", a, &facts, diag) < 0) {
+		report_failure(stderr, diag, NULL);
+		return STATUS_FAILED;
+	}
+	if (facts.crash_kernel.n > 0)
+		len = range_len(facts.crash_kernel.r[facts.crash_kernel.n - 1]);
+	printf("%" PRIu64 "\n", len);
+	return STATUS_OK;
+}
+
+static int run_unload(const struct options *o, struct diag *diag)
+{
+	int status;
+
+	if (load_unload(o, &status, diag) == 0)
+		return STATUS_OK;
+	report_failure(stderr, diag, NULL);
+	return status;
+}
+
+static void print_warnings(const struct diag *diag)
+{
+	for (const struct diag_note *n = diag->notes; n; n = n->next)
+		if (n->is_warning)
+			fprintf(stderr, "kexec: warning: %s [%s]\n", n->text, n->id);
+}
+
+/* The plan, in the forms that were asked for. kexec_file_load makes a plan of its own. */
+static int report(const struct load *l, struct diag *diag)
+{
+	const struct options *o = l->options;
+	const struct report in = {
+		.options = o, .request = &l->request, .facts = &l->facts, .plan = &l->plan, .diag = diag,
+	};
+	int r = 0;
+
+	if (o->debug)
+		report_notes(stderr, diag);
+	else
+		print_warnings(diag);
+	if (l->call == CALL_FILE) {
+		if (o->debug)
+			fprintf(stderr, "kexec: loaded by kexec_file_load: the running kernel decides where "
+					"things go\n");
+		return 0;
+	}
+	if (o->debug)
+		report_text(stderr, &in);
+	if (o->json)
+		r = report_json(stdout, &in, diag);
+	if (r == 0 && o->map)
+		r = report_map(stdout, &in, report_columns(), diag);
+	if (r == 0 && o->dry_run && !o->json && !o->map && !o->debug)
+		report_text(stdout, &in);
+	return r;
+}
+
+static int fail_load(const struct load *l, struct diag *diag, int status)
+{
+	struct diag ignored;
+
+	diag_init(&ignored, NULL);
+	if (l->options->debug)
+		report_notes(stderr, diag);
+	else
+		print_warnings(diag);
+	if (l->options->json && report_json_failure(stdout, diag, &ignored) < 0)
+		report_failure(stderr, &ignored, NULL);
+	report_failure(stderr, diag, NULL);
+	return status;
+}
+
+static int run_load(const struct options *o, struct arena *a, struct diag *diag)
+{
+	int status = STATUS_FAILED;
+	struct load l;
+	int r;
+
+	load_init(&l, o, a);
+	file_catch_truncation();
+	r = load_read(&l, diag);
+	if (r == 0)
+		r = o->dry_run ? load_plan(&l, diag) : load_commit(&l, &status, diag);
+	if (r == 0)
+		r = report(&l, diag);
+	if (r < 0)
+		status = fail_load(&l, diag, status);
+	else
+		status = STATUS_OK;
+	load_free(&l);
+	return status;
+}
+
+/* sync, interfaces down, jump. */
+static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
+{
+	struct facts facts = { .release = "?" };
+	struct diag ignored;
+	bool is_loaded;
+	int r;
+
+	if (host_is_loaded("", false, &is_loaded) == 0 && !is_loaded) {
+		explain_failure(ATTEMPT_EXEC, EINVAL, true, &facts, diag);
+		report_failure(stderr, diag, NULL);
+		return STATUS_NOTHING;
+	}
+	if (!o->no_sync)
+		sys_sync();
+	if (!o->no_ifdown)
+		sys_interfaces_down();
+	r = sys_reboot_kexec();
+	diag_init(&ignored, NULL);
+	if (host_read("", a, &facts, &ignored) < 0)
+		facts.release = "?";
+	explain_failure(ATTEMPT_EXEC, -r, sys_may_boot(), &facts, diag);
+	report_failure(stderr, diag, NULL);
+	return STATUS_FAILED;
+}
+
+static int run_shutdown(struct diag *diag)
+{
+	int r = sys_exec_shutdown();
+
+	fail(diag, -r, "shutdown/not-run", "the kernel is loaded, but shutdown could not be run");
+	fail_advise(diag, "stop the services as this system does it, then run kexec -e");
+	report_failure(stderr, diag, NULL);
+	return STATUS_FAILED;
+}
+
+static int run(const struct options *o, struct arena *a, struct diag *diag)
+{
+	int status = STATUS_OK;
+
+	if (o->help) {
+		report_help(stdout);
+		return o->help_status;
+	}
+	if (o->version) {
+		printf("kexec-ng %s\n", KEXEC_NG_VERSION);
+		return STATUS_OK;
+	}
+	if (o->print_ckr_size)
+		return run_print_ckr_size(o, a, diag);
+	if (o->status || o->status_crash)
+		return run_status(o);
+	if (o->unload || o->unload_crash)
+		return run_unload(o, diag);
+	if (o->load)
+		status = run_load(o, a, diag);
+	if (status == STATUS_OK && o->exec)
+		status = run_exec(o, a, diag);
+	if (status == STATUS_OK && o->bare_reboot)
+		status = run_shutdown(diag);
+	return status;
+}
+
+/* What was printed must have got out: a plan cut by a full disk is no success. */
+static int flush(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "kexec: cannot write the output [output/write]\n");
+	return status == STATUS_OK ? STATUS_FAILED : status;
+}
+
+int main(int argc, char *argv[])
+{
+	struct arena arena = { 0 };
+	struct options options;
+	struct diag diag;
+	int status;
+
+	diag_init(&diag, &arena);
+	if (options_parse(argc, argv, &arena, &options, &diag) < 0) {
+		report_failure(stderr, &diag, NULL);
+		status = options_exit_status(&diag);
+	} else {
+		status = flush(run(&options, &arena, &diag));
+	}
+	arena_free(&arena);
+	return status;
+}
