@@ -169,6 +169,19 @@ def initramfs(jobs, files=None, bits=64, init=True):
     return newc(members + [(path, mode, data) for path, (mode, data) in contents.items()])
 
 
+# What kexec reads of a machine, for init's dump-tree.
+FACTS_TREE = """
+    /proc/cmdline /proc/consoles /proc/cpuinfo /proc/devices /proc/fb /proc/iomem /proc/meminfo
+    /proc/sys/kernel/osrelease /proc/sys/kernel/kexec_load_disabled
+    /proc/sys/kernel/kexec_load_limit_reboot /proc/sys/kernel/kexec_load_limit_panic
+    /sys/firmware/memmap /sys/firmware/efi /sys/kernel/boot_params /sys/kernel/kexec
+    /sys/kernel/kexec_loaded /sys/kernel/kexec_crash_loaded /sys/kernel/kexec_crash_size
+    /sys/kernel/crash_elfcorehdr_size /sys/kernel/vmcoreinfo /sys/kernel/security/lockdown
+    /sys/class/graphics /sys/class/drm /sys/class/tty/ttyS0 /sys/class/tty/ttyS1
+    /sys/devices/system/cpu/cpu0 /sys/devices/system/cpu/crash_hotplug
+""".split()
+
+
 def kexec_files():
     """What a guest needs to run kexec, as /sbin/kexec."""
     program = kexec_binary()
@@ -367,7 +380,7 @@ class Guest:
 
     def output_of(self, program):
         """All that the next run of the program in the guest printed, as text."""
-        self.expect(f"NG-RUN {re.escape(program)}$")
+        self.expect(f"NG-RUN {re.escape(program)}( |$)")
         begin = self._seen
         self.expect(r"NG-STATUS")
         return "\n".join(text for _, text in self.lines[begin:self._seen - 1])
@@ -458,6 +471,8 @@ class Gdb:
 
     def _check(self, text):
         answer = self._ask(text)
+        while answer.startswith("T05"):  # connecting stopped the guest, which it also tells
+            answer = self._receive()
         if answer != "OK":
             raise GuestFailed(f"the debugger's {text!r} got {answer!r}")
 
@@ -479,12 +494,14 @@ class Gdb:
     def resume(self):
         self._send("c")
 
-    def wait_stop(self, seconds):
-        """Waits until the guest is at the breakpoint."""
+    def wait_stop(self, address, seconds):
+        """Waits until the guest is at the breakpoint at that address."""
         self._socket.settimeout(seconds)
         try:
             answer = self._receive()
         except TimeoutError:
-            raise GuestFailed(f"the breakpoint was not reached within {seconds} s") from None
-        if not answer.startswith(("T05", "S05")):
-            raise GuestFailed(f"the guest stopped with {answer!r}")
+            raise GuestFailed(f"{address:#x} was not reached within {seconds} s") from None
+        registers = bytes.fromhex(self._ask("g"))  # 8 bytes each: rax to r15, then rip
+        rip = int.from_bytes(registers[128:136], "little")
+        if not answer.startswith("T05") or rip != address:
+            raise GuestFailed(f"the guest stopped at {rip:#x} ({answer}), not at {address:#x}")

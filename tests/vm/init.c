@@ -445,7 +445,10 @@ static void do_run(long expected, char **argv)
 
 	if (!argv[0])
 		failed("run: no program");
-	printf("\nNG-RUN %s\n", argv[0]);
+	printf("\nNG-RUN");
+	for (char **word = argv; *word; word++)
+		printf(" %s", *word);
+	printf("\n");
 	fflush(NULL);
 	pid = fork();
 	if (!pid) {

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is staged is what runs: damage is found, and the same facts give the same plan."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from guest import (BUILD, FACTS_TREE, Gdb, Guest, Machine, initramfs, initrd_parts, kernel,
+                   kexec_binary, kexec_files)
+
+FIRST, SECOND = "6.1-cloud", "6.12-amd64"
+APPEND = "console=ttyS0 panic=-1"
+RESET_LIMIT = 10  # seconds from the damage to the reset
+LOAD = f"run /sbin/kexec -l k2 --initrd=i2 '--append={APPEND}' --seed=1 --json"
+
+
+def contents():
+    """The files of the first kernel's initramfs; kexec finds k2 and i2 where it is started."""
+    second = kernel(SECOND)
+    (initrd,) = initrd_parts({"": "facts\nproof second"}, 1)
+    return {**kexec_files(), "/k2": second.image.read_bytes(), "/i2": initrd}
+
+
+def json_of(text):
+    """The one JSON object in a program's output; messages may stand before and after."""
+    return json.loads(text[text.index("{"):text.rindex("}") + 1])
+
+
+class AtPurgatory:
+    """A guest that has loaded the second kernel and stands at purgatory's first instruction."""
+
+    def __init__(self, log, machine=Machine()):
+        initrd = initramfs({"": f"{LOAD}\nwait\nrun /sbin/kexec -e"}, contents())
+        self.guest = Guest(machine, kernel(FIRST), initrd, "loglevel=4", log=log, gdb=True)
+        self.gdb = None
+
+    def __enter__(self):
+        self.guest.__enter__()
+        try:
+            self.guest.qmp()
+            self.plan = json_of(self.guest.output_of("/sbin/kexec"))
+            self.guest.expect("NG-WAIT")
+            entry = int(self.plan["entry"], 0)
+            self.gdb = Gdb(self.guest.gdb_path)
+            self.gdb.break_at(entry)
+            self.gdb.resume()
+            self.guest.send_line()
+            self.gdb.wait_stop(entry, 60)
+            self.gdb.unbreak(entry)
+        except BaseException as why:
+            self.__exit__(type(why), why, None)
+            raise
+        return self
+
+    def __exit__(self, *why):
+        if self.gdb:
+            self.gdb.close()
+        self.guest.__exit__(*why)
+
+    def flip(self, address):
+        (byte,) = self.gdb.read(address, 1)
+        self.gdb.write(address, bytes([byte ^ 0x01]))
+        assert self.gdb.read(address, 1) == bytes([byte ^ 0x01])
+
+
+def test_intact(log_folder):
+    """Without damage the same guest, stopped by the same debugger, goes on."""
+    with AtPurgatory(log_folder) as at:
+        at.gdb.resume()
+        at.guest.expect(r"kexec: .*segments? intact.*starting kernel")
+        assert at.guest.facts()["cmdline"] == APPEND
+        at.guest.expect("NG-PROOF second")
+
+
+@pytest.fixture(scope="session")
+def segments():
+    """Name, address and length of all that purgatory has to vouch for: all but itself."""
+    initrd = initramfs({"": LOAD}, contents())
+    with Guest(Machine(), kernel(FIRST), initrd, "loglevel=4",
+               log=BUILD / "vm-logs" / "segments") as guest:
+        plan = json_of(guest.output_of("/sbin/kexec"))
+    found = [(s["name"], int(str(s["addr"]), 0), int(str(s["mem_len"]), 0))
+             for s in plan["segments"] if s["name"] != "purgatory"]
+    assert len(found) >= 3  # kernel, initrd, and what tells the kernel of them
+    return found
+
+
+@pytest.mark.parametrize("where", ["first", "middle", "last"])
+def test_damage(where, segments, log_folder):
+    """One flipped bit, anywhere in a segment: purgatory names the segment and resets."""
+    for name, address, length in segments:
+        offset = {"first": 0, "middle": length // 2, "last": length - 1}[where]
+        with AtPurgatory(log_folder / name) as at:
+            # --seed=1: the plan is the same in each of these guests.
+            assert [name, address, length] in [
+                [s["name"], int(str(s["addr"]), 0), int(str(s["mem_len"]), 0)]
+                for s in at.plan["segments"]]
+            at.flip(address + offset)
+            at.gdb.resume()
+            at.guest.expect(rf"kexec: segment {name} is damaged", seconds=RESET_LIMIT)
+            at.guest.wait_reset(RESET_LIMIT)
+            assert not any("Linux version" in text for _, text in at.guest.lines)
+
+
+@pytest.mark.parametrize("machine", [
+    Machine(), Machine("ovmf", "qemu64", 2048, 4, vga="std"), Machine("ovmf", memory=5120)],
+    ids=str)
+@pytest.mark.parametrize("first", ["6.1-cloud", "7-amd64"])
+def test_captured_host(first, machine, log_folder, tmp_path):
+    """The plan made elsewhere, from a guest's captured /proc and /sys, is the guest's own plan."""
+    files = contents()
+    initrd = initramfs({"": f"dump-tree {' '.join(FACTS_TREE)}\n{LOAD}"}, files)
+    with Guest(machine, kernel(first), initrd, "loglevel=4", log=log_folder) as guest:
+        guest.dump(tmp_path / "root")
+        there = json_of(guest.output_of("/sbin/kexec"))
+    for name in ("k2", "i2"):
+        (tmp_path / name).write_bytes(files[f"/{name}"])
+    # Whatever kexec may do by mistake, it cannot touch the machine that runs this test.
+    harmless = ["setpriv", "--bounding-set=-sys_boot"] if os.geteuid() == 0 else []
+    command = [*harmless, kexec_binary().resolve(), "--host-root=root", "--dry-run", "--json",
+               "--seed=1", "-l", "k2", "--initrd=i2", f"--append={APPEND}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    here = json_of(done.stdout)
+    assert here == there
