@@ -104,7 +104,7 @@ static void note_joint(const char *base, const char *append, struct diag *diag)
 			     "the running kernel's command line has a \"--\": what --append adds "
 			     "goes to init");
 		else if (w.is_open)
-			note(diag, "cmdline/open-quote",
+			warn(diag, "cmdline/open-quote",
 			     "the running kernel's command line has a quote that never ends: it "
 			     "swallows what --append adds");
 	}

@@ -15,9 +15,9 @@
 #define BAUD_MIN	9600
 
 struct parse {
-	struct options out;
-	struct arena *arena;
+	struct arena *arena;		/* no flag is at offset 0: there that means none */
 	struct diag *diag;
+	struct options out;
 	int argc;
 	char *const *argv;
 	int next;			/* index of the word to look at next */
@@ -669,10 +669,10 @@ static void note_ignored(struct parse *p)
 	const struct options *o = &p->out;
 
 	if (p->n_ignored > 0)
-		note(p->diag, "options/extra-word", "%zu word%s beside the options %s ignored",
+		note(p->diag, "options/extra-word", "%zu word%s after the kernel %s ignored",
 		     p->n_ignored, p->n_ignored == 1 ? "" : "s", p->n_ignored == 1 ? "is" : "are");
 	if (o->load && o->call == CALL_FILE && o->needs_kexec_load)
-		note(p->diag, "options/no-effect",
+		warn(p->diag, "options/no-effect",
 		     "--%s changes nothing with -s: the running kernel decides that",
 		     o->needs_kexec_load);
 	if (o->load && o->call == CALL_LOAD && p->file_only)

@@ -47,7 +47,7 @@ must_check int report_json_failure(FILE *out, const struct diag *failure, struct
  * "kexec: try: ADVICE" when there is one. Control characters come out as '?'.
  */
 void report_failure(FILE *out, const struct diag *failure, const char *what);
-/* "kexec: note: TEXT [id]", one line each. */
+/* "kexec: note: TEXT [id]", or "warning" for "note", one line each. */
 void report_notes(FILE *out, const struct diag *diag);
 
 /* "58.6 MiB", "512 B": three digits that count, powers of 1024. For reports and messages. */

@@ -209,6 +209,7 @@ static void put_notes(struct json *j, const struct diag *diag)
 			return;
 		put_text(j, o, "id", n->id);
 		put_text(j, o, "text", n->text);
+		put_bool(j, o, "warning", n->is_warning);
 	}
 }
 

@@ -198,14 +198,12 @@ static char memory_in(const struct picture *p, struct range cell)
 	return reserved > 0 && reserved >= hole ? CELL_RESERVED : CELL_HOLE;
 }
 
-static void draw_line(FILE *out, const struct picture *p, uint64_t line)
+static void draw_line(FILE *out, const struct picture *p, phys_t line_start, uint64_t cell_len)
 {
-	uint64_t line_len = p->cell_len * p->n_cells;
-
-	fprintf(out, "%0*" PRIx64 " |", p->digits, line * line_len);
+	fprintf(out, "%0*" PRIx64 " |", p->digits, line_start);
 	for (size_t i = 0; i < p->n_cells; i++) {
-		phys_t start = line * line_len + i * p->cell_len;
-		struct range cell = { start, start + p->cell_len };
+		phys_t start = line_start + i * cell_len;
+		struct range cell = { start, start + cell_len };
 		char c = segment_in(p, cell);
 
 		fputc(c ? c : memory_in(p, cell), out);
@@ -242,11 +240,35 @@ static void draw_lines(FILE *out, const struct picture *p)
 		if (last < first)
 			continue;
 		if (first - next == 1)
-			draw_line(out, p, next);
+			draw_line(out, p, next * line_len, p->cell_len);
 		else if (first > next)
 			draw_gap(out, p, first - next);
 		for (next = first; next <= last; next++)
-			draw_line(out, p, next);
+			draw_line(out, p, next * line_len, p->cell_len);
+	}
+}
+
+/* Each cell that several segments share, as a line of its own. */
+static void draw_shared_cells(FILE *out, const struct picture *p)
+{
+	uint64_t cell_len = max_u64(p->cell_len / p->n_cells, PAGE_LEN);
+	char size[SIZE_TEXT_LEN];
+	phys_t next = 0;	/* shared cells below are drawn */
+	bool is_first = true;
+
+	for (size_t i = 0; i < p->r->plan->n_segments && p->cell_len > PAGE_LEN; i++) {
+		const struct segment *s = &p->r->plan->segments[p->order[i]];
+		phys_t start = align_down(s->addr, p->cell_len);
+
+		if (start < next ||
+		    segment_in(p, (struct range){ start, start + p->cell_len }) != CELL_SEVERAL)
+			continue;
+		if (is_first)
+			fprintf(out, "each + of the above, one character is %s\n",
+				report_size(cell_len, size));
+		is_first = false;
+		draw_line(out, p, start, cell_len);
+		next = start + p->cell_len;
 	}
 }
 
@@ -325,6 +347,7 @@ int report_map(FILE *out, const struct report *r, unsigned int columns, struct d
 		order_segments(&p);
 		draw_head(out, &p);
 		draw_lines(out, &p);
+		draw_shared_cells(out, &p);
 		draw_key(out, &p);
 		draw_segments(out, &p);
 	}

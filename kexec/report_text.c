@@ -68,7 +68,7 @@ void report_failure(FILE *out, const struct diag *failure, const char *what)
 void report_notes(FILE *out, const struct diag *diag)
 {
 	for (const struct diag_note *n = diag->notes; n; n = n->next) {
-		fputs("kexec: note: ", out);
+		fprintf(out, "kexec: %s: ", n->is_warning ? "warning" : "note");
 		print_clean(out, n->text);
 		fprintf(out, " [%s]\n", n->id);
 	}
