@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "checked.h"
+
 /* The highest aligned address in [hole.start, hole.end) with room for len; false if there is none. */
 static bool highest_fit(struct range hole, uint64_t len, uint64_t align, phys_t *ret)
 {
@@ -13,6 +15,16 @@ static bool highest_fit(struct range hole, uint64_t len, uint64_t align, phys_t 
 		return false;
 	addr = align_down(hole.end - len, align);
 	if (addr < hole.start)
+		return false;
+	*ret = addr;
+	return true;
+}
+
+static bool lowest_fit(struct range hole, uint64_t len, uint64_t align, phys_t *ret)
+{
+	phys_t addr;
+
+	if (!checked_align_up(hole.start, align, &addr) || addr >= hole.end || hole.end - addr < len)
 		return false;
 	*ret = addr;
 	return true;
@@ -35,14 +47,16 @@ static int place_one(struct segment *s, struct range_list *free_ram, struct rang
 {
 	uint64_t largest = 0;
 
-	for (size_t i = free_ram->n; i-- > 0;) {
+	for (size_t n = 0; n < free_ram->n; n++) {
+		size_t i = s->wants_lowest ? n : free_ram->n - 1 - n;
 		struct range hole = {
 			.start = max_u64(max_u64(free_ram->r[i].start, s->min), allowed.start),
 			.end = min_u64(min_u64(free_ram->r[i].end, s->end), allowed.end),
 		};
 
 		largest = max_u64(largest, range_len(hole));
-		if (!highest_fit(hole, s->reserve_len, s->align, &s->addr))
+		if (s->wants_lowest ? !lowest_fit(hole, s->reserve_len, s->align, &s->addr) :
+				      !highest_fit(hole, s->reserve_len, s->align, &s->addr))
 			continue;
 		s->is_placed = true;
 		if (range_list_subtract(free_ram, (struct range){ s->addr, s->addr + s->reserve_len }) < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Wishes to addresses. Each segment, in the order it was added, gets the highest address that its
- * wish, the window [mem_min, mem_end) and the segments placed before it leave. Deterministic.
+ * Wishes to addresses. Each segment, in the order it was added, gets the highest address (the
+ * lowest, if it wants that) that its wish, the window [mem_min, mem_end) and the segments placed
+ * before it leave. Deterministic.
  */
 #ifndef KEXEC_NG_PLACE_H
 #define KEXEC_NG_PLACE_H

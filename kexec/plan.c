@@ -41,6 +41,7 @@ int plan_add(struct plan *plan, const struct segment_wish *wish, struct segment 
 		.align = max_u64(wish->align, PAGE_LEN),
 		.min = wish->min,
 		.end = wish->end ? wish->end : UINT64_MAX,
+		.wants_lowest = wish->wants_lowest,
 		.is_digested = wish->is_digested,
 	};
 	strncpy(s->name, wish->name, sizeof(s->name) - 1);

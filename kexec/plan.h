@@ -31,6 +31,7 @@ struct segment {
 	uint64_t align;		/* power of two, >= a page */
 	phys_t min;
 	phys_t end;
+	bool wants_lowest;	/* the lowest address that fits, not the highest */
 
 	phys_t addr;		/* where it got placed */
 	bool is_placed;
@@ -79,6 +80,7 @@ struct segment_wish {
 	uint64_t align;
 	phys_t min;
 	phys_t end;
+	bool wants_lowest;
 	bool is_digested;
 };
 must_check int plan_add(struct plan *plan, const struct segment_wish *wish, struct segment **ret,

@@ -144,6 +144,19 @@ static void test_window_of_the_user(void **state)
 	assert_non_null(strstr(diag.text, "'kernel'"));
 }
 
+static void test_lowest(void **state)
+{
+	struct segment *kernel = add("kernel", 1000, 64 * MIB, 2 * MIB, 16 * MIB + 1, 64 * TIB);
+
+	(void)state;
+	kernel->wants_lowest = true;
+	assert_int_equal(place(&plan, &facts.ram, 0, UINT64_MAX, &diag), 0);
+	assert_int_equal(kernel->addr, 18 * MIB);
+	kernel->min = 3 * GIB - 64 * MIB;
+	assert_int_equal(place(&plan, &facts.ram, 0, UINT64_MAX, &diag), 0);
+	assert_int_equal(kernel->addr, 4 * GIB);
+}
+
 static void test_no_hole(void **state)
 {
 	(void)state;
@@ -259,6 +272,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_subtract_and_intersect, fresh, done),
 		cmocka_unit_test_setup_teardown(test_highest_hole_first, fresh, done),
 		cmocka_unit_test_setup_teardown(test_window_of_the_user, fresh, done),
+		cmocka_unit_test_setup_teardown(test_lowest, fresh, done),
 		cmocka_unit_test_setup_teardown(test_no_hole, fresh, done),
 		cmocka_unit_test_setup_teardown(test_seventeen_segments, fresh, done),
 		cmocka_unit_test_setup_teardown(test_rules, fresh, done),

@@ -74,6 +74,9 @@ static int plan_kernel(const struct bzimage *image, struct plan *plan, struct di
 		.align = image->alignment,
 		.min = max_u64(image->pref_address, LOWEST_SEGMENT),
 		.end = kernel_end(image, plan->jump_mode),
+		/* An i386 kernel builds its first page tables behind itself and dies (6.1, in
+		 * native_pagetable_init) when they reach the end of lowmem. */
+		.wants_lowest = !(image->xloadflags & XLF_KERNEL_64),
 		.is_digested = true,
 	};
 	struct segment *s;
