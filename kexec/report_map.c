@@ -12,7 +12,7 @@
 
 #define LINES_MAX	16
 #define CELLS_MAX	128
-#define COLUMNS_MIN	40
+#define COLUMNS_MIN	40	/* 16 cells at least */
 #define BAR_MIN		8
 #define BAR_MAX		32
 
@@ -214,9 +214,10 @@ static void draw_line(FILE *out, const struct picture *p, phys_t line_start, uin
 /* Several lines in which there is nothing to see. */
 static void draw_gap(FILE *out, const struct picture *p, uint64_t n_lines)
 {
+	const char *without = p->n_cells < 32 ? "" : " without RAM";
 	char size[SIZE_TEXT_LEN], text[SIZE_TEXT_LEN + 16];
-	int len = snprintf(text, sizeof(text), " %s without RAM ",
-			   report_size(n_lines * p->n_cells * p->cell_len, size));
+	int len = snprintf(text, sizeof(text), " %s%s ",
+			   report_size(n_lines * p->n_cells * p->cell_len, size), without);
 	int left = ((int)p->n_cells - len) / 2;
 
 	fprintf(out, "%*s |", p->digits, "");

@@ -223,8 +223,7 @@ static void test_spellings(void **state)
 {
 	static const char *const lines[] = {
 		"-l K --append=A --initrd=I -d -i -x -y -s -t T",
-		"--load --append A --initrd I --debug --no-checks --no-ifdown --no-sync "
-		"--kexec-file-syscall --type=T K",
+		"--load --append A --initrd I --debug --no-checks -x -y --kexec-file-syscall --type=T K",
 		"--command-line=A --ramdisk=I -dixysltT K",
 		"-ldixyst T --command-line A --ramdisk I -- K",
 		"-l K --app=A --in=I --de --no-ch --no-i --no-s --kexec-f --ty T",
