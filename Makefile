@@ -41,7 +41,7 @@ src := $(sort $(wildcard kexec/*.c kexec/arch/x86/*.c))
 asm := $(sort $(wildcard kexec/arch/x86/*.S))
 lib_src := $(filter-out kexec/main.c,$(src)) purgatory/sha256.c
 
-.PHONY: all purgatory demo check check-long ci unit fuzz-smoke lint cli vm install clean static-check
+.PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke install clean
 all: $(BUILD)/bin/kexec
 
 # ---- purgatory: flat, position independent, no relocations ----------------------------------
@@ -108,6 +108,9 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(unit_lib) $(BUILD)/fuzz-obj/libkexec
 
 unit: $(unit_bin)
 	tests/unit/run $(unit_bin)
+
+unit-purgatory: $(BUILD)/unit/test_purgatory
+	tests/unit/run $<
 
 FUZZ_SECONDS ?= 5
 fuzz-smoke: $(fuzz_bin)
