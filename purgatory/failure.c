@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * How a failure ends: never in silence, and never in a spin that only a power button ends, unless
  * the user asked for a halt.

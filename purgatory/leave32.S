@@ -2,12 +2,13 @@
 /*
  * The way out in protected mode: the 32-bit boot protocol (Documentation/arch/x86/boot.rst).
  *
- * State in:	any ring, long mode, 4- or 5-level paging. We, handoff.entry and handoff.arg are below
- *		4 GiB (main.c has checked). In ring 0 traps_prepare_32bit() has been called.
- * State out:	at handoff.entry with esi = handoff.arg, esp = the end of our stack, every other general
- *		register 0, DF=0, and
- *		ring 0	CS = 0x10, DS = ES = FS = GS = SS = 0x18 in a GDT of ours, all flat; IF=0; paging
- *			off, EFER.LME, CR3 and CR4 (PAE, LA57, ...) clear; an IDT in which only NMI has a gate;
+ * State in:	any ring, long mode, 4- or 5-level paging. We, handoff.entry and handoff.arg are
+ *		below 4 GiB (main.c has checked). In ring 0 traps_prepare_32bit() has been called.
+ * State out:	at handoff.entry with esi = handoff.arg, esp = the end of our stack, every other
+ *		general register 0, DF=0, and
+ *		ring 0	CS = 0x10, DS = ES = FS = GS = SS = 0x18 in a GDT of ours, all flat; IF=0;
+ *			paging off, EFER.LME, CR3 and CR4 (PAE, LA57, ...) clear; an IDT in which
+ *			only NMI has a gate;
  *		ring 3	CS = handoff.ring3_cs32, DS = ES = SS as SS was; FS and GS as they were.
  *
  * The order is that of Intel SDM volume 3, "Switching Out of IA-32e Mode Operation": LA57 and PAE

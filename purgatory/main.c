@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Purgatory: what runs between two kernels. It stands on its own feet first (stack, GDT, IDT, page
  * tables), then verifies every byte the loader put in place, says so in one line, and jumps.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The functions that a compiler may call in freestanding code too (GCC manual, "Standards"). The
  * string instructions need no loop that the compiler could take for the function itself.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * SHA-256 as FIPS 180-4 sections 4.1.2, 4.2.2, 5 and 6.2 describe it, with their names. The message
  * schedule is kept as its last 16 words, so that 16 rounds unroll into straight code.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The IDT: built at run time because only then addresses are known, and the ones that are entered
  * with are empty or in memory that belongs to nobody in the plan.

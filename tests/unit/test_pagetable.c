@@ -308,7 +308,8 @@ static void test_random_maps(void **state)
 
 			assert_mapped(&b, map[i].start);
 			assert_mapped(&b, map[i].end - 1);
-			assert_int_equal(range_list_add(&b.ranges, (struct range){ start, map[i].end }), 0);
+			assert_int_equal(
+				range_list_add(&b.ranges, (struct range){ start, map[i].end }), 0);
 		}
 		assert_true(pagetable_round(&b.ranges));
 		assert_int_equal(pagetable_len(&b.ranges, has_1gib_pages), b.len);

@@ -5,6 +5,7 @@
  * fault is an arrival at the wrong place.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "arch/x86/pagetable.h"
 #include "arch/x86/purgatory.h"
 #include "unit.h"
 
@@ -352,7 +354,7 @@ static void check_mismatch(size_t region, size_t at)
 	assert_int_equal(arrival.rdi, (uintptr_t)stage.h);
 	assert_int_equal(stage.h->verdict, VERDICT_MISMATCH);
 	assert_int_equal(stage.h->bad_region, region);
-	snprintf(start, sizeof(start), "at 0x%llx,", (unsigned long long)stage.h->regions[region].start);
+	snprintf(start, sizeof(start), "at %#" PRIx64 ",", stage.h->regions[region].start);
 	assert_log_has(start);
 	assert_log_has(stage.h->regions[region].name);
 }
@@ -706,8 +708,394 @@ static void test_faults_are_seen(void **state)
 	assert_int_equal(run(), AT_FAULT);
 }
 
+/* ---- the loader's side: what purgatory_plan() and purgatory_finish() make ---- */
+
+static struct facts facts;
+static struct request request;
+static struct plan plan;
+static const struct mem_entry small_map[] = {
+	{ { 0, 0x9fc00 }, MEM_RAM },
+	{ { 0x9fc00, 0xa0000 }, MEM_RESERVED },
+	{ { MIB, 1 * GIB }, MEM_RAM },
+	{ { 0x50000000, 0x50001000 }, MEM_ACPI },
+	{ { 0x58000000, 0x58001000 }, MEM_NVS },
+	{ { 0x60000000, 0x60001000 }, MEM_RESERVED },
+	{ { 4 * GIB, 5 * GIB }, MEM_RAM },
+};
+
+static void make_plan(enum jump_mode mode)
+{
+	memset(&arena, 0, sizeof(arena));
+	diag_init(&diag, &arena);
+	plan_init(&plan, &arena);
+	memset(&facts, 0, sizeof(facts));
+	facts.map = small_map;
+	facts.n_map = array_len(small_map);
+	facts.cpu.tsc_khz = 2500000;
+	range_list_init(&facts.ram, &arena);
+	assert_int_equal(range_list_add(&facts.ram, small_map[2].range), 0);
+	assert_int_equal(range_list_add(&facts.ram, small_map[6].range), 0);
+	request = (struct request){ .console_serial = -1, .console_vga = -1 };
+	plan.jump_mode = mode;
+}
+
+static struct segment *add_segment(const char *name, size_t len, phys_t addr)
+{
+	const struct segment_wish wish = { .name = name, .is_digested = true };
+	struct segment *s;
+
+	assert_int_equal(plan_add_own(&plan, &wish, len, &s, &diag), 0);
+	memset(s->own, name[0], len);
+	s->addr = addr;
+	s->is_placed = true;
+	return s;
+}
+
+static int plan_and_finish(phys_t addr)
+{
+	int r = purgatory_plan(&request, &facts, &plan, &diag);
+	struct segment *self;
+
+	if (r < 0)
+		return r;
+	self = plan_find(&plan, PURGATORY_SEGMENT);
+	self->addr = addr;
+	self->is_placed = true;
+	return purgatory_finish(&request, &facts, &plan, &diag);
+}
+
+static struct handoff planned_handoff(void)
+{
+	struct handoff h;
+
+	memcpy(&h, plan_find(&plan, PURGATORY_SEGMENT)->own + head_of_image().handoff_off, sizeof(h));
+	return h;
+}
+
+static int start_plan(void **state)
+{
+	(void)state;
+	make_plan(JUMP_64);
+	return 0;
+}
+
+static int end_plan(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+static void test_plan(void **state)
+{
+	struct segment *s;
+
+	(void)state;
+	for (enum jump_mode mode = JUMP_64; mode <= JUMP_32; mode++) {
+		arena_free(&arena);
+		make_plan(mode);
+		assert_int_equal(purgatory_plan(&request, &facts, &plan, &diag), 0);
+		s = plan_find(&plan, PURGATORY_SEGMENT);
+		assert_non_null(s);
+		assert_false(s->is_digested);
+		assert_int_equal(s->min, MIB);
+		assert_int_equal(s->end, mode == JUMP_32 ? 4 * GIB : PAGETABLE_END);
+		assert_true(s->bytes.len > head_of_image().mem_len);
+		assert_memory_equal(s->own, purgatory_image().data, purgatory_image().len);
+	}
+}
+
+static void test_finish(void **state)
+{
+	struct segment *kernel, *tail;
+	uint8_t digest[SHA256_LEN];
+	struct sha256 hash;
+	struct handoff h;
+
+	(void)state;
+	kernel = add_segment("kernel", 100000, 0x1000000);
+	tail = add_segment("elevenchars", 1, 0x2000000);
+	add_segment("unchecked", 10, 0x3000000)->is_digested = false;
+	plan.jump_entry = 0x1000200;
+	plan.jump_arg = 0x2000000;
+	request.quiet = true;
+	request.on_failure = ON_FAILURE_HALT;
+	assert_int_equal(plan_and_finish(0x4000000), 0);
+
+	h = planned_handoff();
+	assert_int_equal(h.magic, HANDOFF_MAGIC);
+	assert_int_equal(h.len, sizeof(h));
+	assert_int_equal(h.self, 0x4000000);
+	assert_int_equal(h.flags, HANDOFF_QUIET | HANDOFF_HALT);
+	assert_int_equal(h.leave, LEAVE_64);
+	assert_int_equal(h.entry, 0x1000200);
+	assert_int_equal(h.arg, 0x2000000);
+	assert_int_equal(h.tsc_khz, 2500000);
+	assert_int_equal(h.fail_delay_ms, 5000);
+	assert_int_equal(h.vga_text, 0xb8000);
+	assert_int_equal(h.verdict, VERDICT_NONE);
+	assert_int_equal(plan.entry, 0x4000000 + head_of_image().entry_off);
+
+	assert_int_equal(h.n_regions, 2);
+	assert_string_equal(h.regions[0].name, "kernel");
+	assert_int_equal(h.regions[0].start, 0x1000000);
+	assert_int_equal(h.regions[0].len, 100000);
+	assert_string_equal(h.regions[1].name, "elevenchars");
+	assert_memory_equal(h.regions[1].sha256, tail->digest, SHA256_LEN);
+	sha256_start(&hash);
+	sha256_add(&hash, kernel->bytes.data, kernel->bytes.len);
+	sha256_finish(&hash, digest);
+	assert_memory_equal(h.regions[0].sha256, digest, SHA256_LEN);
+}
+
+static void test_finish_no_checks(void **state)
+{
+	static const uint8_t none[SHA256_LEN];
+	struct segment *kernel;
+	struct handoff h;
+
+	(void)state;
+	kernel = add_segment("kernel", 5000, 0x1000000);
+	request.no_checks = true;
+	assert_int_equal(plan_and_finish(0x4000000), 0);
+	h = planned_handoff();
+	assert_int_equal(h.flags, HANDOFF_NO_CHECKS);
+	assert_int_equal(h.n_regions, 0);
+	assert_memory_equal(kernel->digest, none, SHA256_LEN);
+}
+
+/* One step down from a table of the segment; 0 if the entry is not present. */
+static uint64_t planned_entry(phys_t table, uint64_t index)
+{
+	const struct segment *self = plan_find(&plan, PURGATORY_SEGMENT);
+	uint64_t entry;
+
+	assert_in_range(table, self->addr, self->addr + self->bytes.len - PAGE_LEN);
+	memcpy(&entry, self->own + (table - self->addr) + (index & 511) * 8, sizeof(entry));
+	return entry & 1 ? entry : 0;
+}
+
+/* Is the address mapped from this root? Identity is test_pagetable.c's business. */
+static bool is_mapped(phys_t root, phys_t address)
+{
+	uint64_t entry = planned_entry(root, address >> 39);
+
+	if (entry)
+		entry = planned_entry(entry & ~0xfffULL, address >> 30);
+	if (entry && !(entry & 0x80))
+		entry = planned_entry(entry & ~0xfffULL, address >> 21);
+	return entry != 0;
+}
+
+static void test_finish_tables(void **state)
+{
+	static const phys_t mapped[] = { 0,	     0x40e,	 0xb8000,    MIB,	 0x3fffffff,
+					 0x50000000, 0x58000000, 0x70000000, 0x7000ffff, 0x74000000,
+					 0x78000000, 4 * GIB,	 5 * GIB - 1 };
+	static const phys_t unmapped[] = { 0x48000000, 0x60000000, 0x80000000, 5 * GIB, 64 * GIB };
+	struct handoff h;
+
+	(void)state;
+	facts.efi = (struct efi_facts){
+		.is_booted = true,
+		.config_table = 0x70000000,
+		.fw_vendor = 0x74000000,
+	};
+	facts.has_boot_params = true;
+	/* efi_info.efi_systab: 0x1c0 + 4 */
+	memcpy(facts.boot_params + 0x1c4, &(uint32_t){ 0x78000000 }, 4);
+	add_segment("kernel", 5000, 4 * GIB);
+	assert_int_equal(plan_and_finish(0x4000000), 0);
+	h = planned_handoff();
+	for (size_t i = 0; i < array_len(mapped); i++)
+		assert_true(is_mapped(h.cr3_4level, mapped[i]));
+	for (size_t i = 0; i < array_len(unmapped); i++)
+		assert_false(is_mapped(h.cr3_4level, unmapped[i]));
+	assert_int_equal(planned_entry(h.cr3_5level, 0) & ~0xfffULL, h.cr3_4level);
+}
+
+static void test_memory_not_mapped_is_noted(void **state)
+{
+	static const struct mem_entry map[] = { { { 0, GIB }, MEM_RAM },
+						{ { 128 * TIB, 129 * TIB }, MEM_RAM } };
+
+	(void)state;
+	facts.map = map;
+	facts.n_map = array_len(map);
+	add_segment("kernel", 5000, 0x1000000);
+	assert_int_equal(plan_and_finish(0x4000000), 0);
+	assert_non_null(diag_find_note(&diag, "purgatory/memory-not-mapped"));
+}
+
+static void test_consoles(void **state)
+{
+	static const struct {
+		int serial, vga;
+		uint16_t asked_port, found_port;
+		bool has_vga;
+		uint32_t baud;
+		const char *skipped;
+		const char *text;
+		uint32_t flags;
+		uint16_t port, divisor;
+	} v[] = {
+		{ -1, -1, 0, 0, false, 0, NULL, "none", 0, 0, 0 },
+		{ -1, -1, 0, 0x2f8, false, 0, NULL, "ttyS 0x2f8", HANDOFF_SERIAL, 0x2f8, 0 },
+		{ -1, -1, 0x3e8, 0x2f8, false, 0, NULL, "ttyS 0x3e8", HANDOFF_SERIAL, 0x3e8, 0 },
+		{ -1, -1, 0, 0, true, 0, NULL, "vga text", HANDOFF_VGA, 0, 0 },
+		{ -1, -1, 0, 0x3f8, true, 0, "x", "ttyS 0x3f8, vga text",
+		  HANDOFF_SERIAL | HANDOFF_VGA, 0x3f8, 0 },
+		{ 0, 0, 0x3f8, 0x3f8, true, 9600, NULL, "none", 0, 0, 0 },
+		{ 1, 1, 0, 0, false, 9600, NULL, "ttyS 0x3f8, vga text",
+		  HANDOFF_SERIAL | HANDOFF_VGA, 0x3f8, 12 },
+		{ 1, -1, 0, 0, false, 115200, NULL, "ttyS 0x3f8", HANDOFF_SERIAL, 0x3f8, 1 },
+		{ -1, -1, 0, 0, false, 0, "ttyS4: MMIO", "none (ttyS4: MMIO)", 0, 0, 0 },
+		{ -1, -1, 0, 0, true, 0, "ttyS4: MMIO", "vga text (ttyS4: MMIO)", HANDOFF_VGA, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_len(v); i++) {
+		struct handoff h;
+
+		arena_free(&arena);
+		make_plan(JUMP_64);
+		request.console_serial = v[i].serial;
+		request.console_vga = v[i].vga;
+		request.serial_port = v[i].asked_port;
+		request.serial_baud = v[i].baud;
+		facts.console = (struct console_facts){ v[i].found_port, v[i].has_vga, v[i].skipped };
+		assert_int_equal(plan_and_finish(0x4000000), 0);
+		h = planned_handoff();
+		assert_string_equal(plan.console, v[i].text);
+		assert_int_equal(h.flags, v[i].flags);
+		assert_int_equal(h.serial_port, v[i].port);
+		assert_int_equal(h.serial_divisor, v[i].divisor);
+	}
+}
+
+static void test_bad_baud(void **state)
+{
+	static const uint32_t rates[] = { 1, 56000, 115201, 230400, UINT32_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < array_len(rates); i++) {
+		arena_free(&arena);
+		make_plan(JUMP_64);
+		request.console_serial = 1;
+		request.serial_baud = rates[i];
+		assert_int_equal(plan_and_finish(0x4000000), -EINVAL);
+		assert_string_equal(diag.id, "purgatory/serial-baud");
+	}
+}
+
+static void test_not_placed(void **state)
+{
+	(void)state;
+	assert_int_equal(purgatory_finish(&request, &facts, &plan, &diag), -EINVAL);
+	assert_string_equal(diag.id, "purgatory/not-placed");
+	diag_clear(&diag);
+	add_segment("kernel", 1, 0x1000000)->is_placed = false;
+	assert_int_equal(plan_and_finish(0x4000000), -EINVAL);
+	assert_string_equal(diag.id, "purgatory/not-placed");
+}
+
+static void test_32bit_limits(void **state)
+{
+	static const struct {
+		phys_t kernel, entry, arg, self;
+		const char *id;
+	} v[] = {
+		{ 0x1000000, 0x1000000, 0x2000000, 4 * GIB, "purgatory/above-4gib" },
+		{ 4 * GIB - PAGE_LEN, 0x1000000, 0x2000000, MIB, "purgatory/above-4gib" },
+		{ 0x1000000, 4 * GIB, 0x2000000, MIB, "purgatory/entry-above-4gib" },
+		{ 0x1000000, 0x1000000, 4 * GIB, MIB, "purgatory/entry-above-4gib" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_len(v); i++) {
+		arena_free(&arena);
+		make_plan(JUMP_32);
+		add_segment("kernel", 5000, v[i].kernel);
+		plan.jump_entry = v[i].entry;
+		plan.jump_arg = v[i].arg;
+		assert_int_equal(plan_and_finish(v[i].self), -EADDRNOTAVAIL);
+		assert_string_equal(diag.id, v[i].id);
+	}
+}
+
+static void test_segment_out_of_reach(void **state)
+{
+	(void)state;
+	add_segment("kernel", 5000, PAGETABLE_END - PAGE_LEN);
+	assert_int_equal(plan_and_finish(0x4000000), -EADDRNOTAVAIL);
+	assert_string_equal(diag.id, "purgatory/segment-not-mapped");
+}
+
+/* A segment outside RAM breaks the promise that the tables were sized by. */
+static void test_segment_outside_ram(void **state)
+{
+	(void)state;
+	add_segment("kernel", 5000, 64 * GIB);
+	assert_int_equal(plan_and_finish(0x4000000), -ENOSPC);
+	assert_string_equal(diag.id, "pagetable/no-room");
+}
+
+static void test_no_memory(void **state)
+{
+	size_t n;
+
+	(void)state;
+	facts.console.serial_port = 0x3f8;
+	assert_int_equal(plan_and_finish(0x4000000), 0);
+	n = arena.n_allocations;
+	for (size_t fail_at = 1; fail_at <= n; fail_at++) {
+		arena_free(&arena);
+		make_plan(JUMP_64);
+		facts.console.serial_port = 0x3f8;
+		if (fail_at <= arena.n_allocations)
+			continue;
+		arena.fail_at = fail_at;
+		assert_int_equal(plan_and_finish(0x4000000), -ENOMEM);
+		assert_string_equal(diag.id, "memory/exhausted");
+	}
+}
+
+/* What the loader makes is what purgatory takes: the same segment, run at its address. */
+static void test_planned_image_runs(void **state)
+{
+	const size_t len = 256 * KIB;
+	const struct purgatory_head head = head_of_image();
+	struct segment *self, *kernel;
+	struct mem_entry ram;
+	uint8_t *memory;
+
+	(void)state;
+	memory = mmap(NULL, len, PROT_READ | PROT_WRITE | PROT_EXEC,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	assert_true(memory != MAP_FAILED);
+	ram = (struct mem_entry){ { (uintptr_t)memory, (uintptr_t)memory + len }, MEM_RAM };
+	facts.map = &ram;
+	facts.n_map = 1;
+	kernel = add_segment("kernel", 5000, (uintptr_t)memory + 128 * KIB);
+	plan.jump_entry = (uintptr_t)arrive64;
+	plan.jump_arg = kernel->addr;
+	assert_int_equal(plan_and_finish((uintptr_t)memory), 0);
+	self = plan_find(&plan, PURGATORY_SEGMENT);
+	assert_in_range(self->mem_len, 1, 128 * KIB);
+	memcpy(memory, self->own, self->bytes.len);
+	memcpy(memory + 128 * KIB, kernel->own, kernel->bytes.len);
+
+	assert_int_equal(enter_guarded(enter, memory + head.entry_off), AT_ENTRY64);
+	assert_int_equal(plan.entry, (uintptr_t)memory + head.entry_off);
+	assert_int_equal(arrival.rsi, kernel->addr);
+	stage.h = (struct handoff *)(memory + head.handoff_off);
+	assert_string_equal(log_text(), "kexec: 1 segment intact, starting kernel\n");
+	munmap(memory, len);
+}
+
 int main(void)
 {
+#define planned(test) cmocka_unit_test_setup_teardown(test, start_plan, end_plan)
 #define staged(test) cmocka_unit_test_setup_teardown(test, set_stage, clear_stage)
 	const struct CMUnitTest tests[] = {
 		staged(test_head),
@@ -741,6 +1129,19 @@ int main(void)
 		staged(test_leave32_arg_too_high),
 		staged(test_entry32),
 		staged(test_faults_are_seen),
+		planned(test_plan),
+		planned(test_finish),
+		planned(test_finish_no_checks),
+		planned(test_finish_tables),
+		planned(test_memory_not_mapped_is_noted),
+		planned(test_consoles),
+		planned(test_bad_baud),
+		planned(test_not_placed),
+		planned(test_32bit_limits),
+		planned(test_segment_out_of_reach),
+		planned(test_segment_outside_ram),
+		planned(test_no_memory),
+		planned(test_planned_image_runs),
 	};
 
 	return cmocka_run_group_tests_name("purgatory", tests, NULL, NULL);

@@ -95,7 +95,8 @@ static void test_every_length(void **state)
 		sha256_finish(&h, one);
 		sha256_add(&all, one, sizeof(one));
 	}
-	assert_string_equal(finish(&all).text, "7b074096cabb18dd0d1b468a173cb2f97f80e952525bca29542e606fd6d0753a");
+	assert_string_equal(finish(&all).text,
+			    "7b074096cabb18dd0d1b468a173cb2f97f80e952525bca29542e606fd6d0753a");
 }
 
 /* However a message is cut, around block borders too, the digest is the same. */

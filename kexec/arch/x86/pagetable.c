@@ -121,8 +121,8 @@ int pagetable_build(const struct range_list *ranges, bool has_1gib_pages, uint8_
 
 	if (needed > len)
 		return fail(diag, ENOSPC, "pagetable/no-room",
-			    "identity page tables take %" PRIu64 " bytes, there is room for %zu", needed,
-			    len);
+			    "identity page tables take %" PRIu64 " bytes, there is room for %zu",
+			    needed, len);
 	if (!is_aligned(at, PAGE_LEN))
 		return fail(diag, EINVAL, "pagetable/unaligned",
 			    "page tables must start at a multiple of 4 KiB, not at %#" PRIx64, at);

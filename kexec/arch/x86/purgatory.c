@@ -207,9 +207,9 @@ static int set_serial(const struct request *req, const struct facts *facts, stru
 	if (!is_wanted)
 		return 0;
 	handoff->flags |= HANDOFF_SERIAL;
-	handoff->serial_port = req->serial_port		      ? req->serial_port :
-			       facts->console.serial_port ? facts->console.serial_port :
-							    COM1;
+	handoff->serial_port = facts->console.serial_port ? facts->console.serial_port : COM1;
+	if (req->serial_port != 0)
+		handoff->serial_port = req->serial_port;
 	if (req->serial_baud == 0)
 		return 0;
 	if (UART_BAUD_MAX % req->serial_baud != 0 || UART_BAUD_MAX / req->serial_baud > UINT16_MAX) {
@@ -222,23 +222,19 @@ static int set_serial(const struct request *req, const struct facts *facts, stru
 	return 0;
 }
 
-/* For reports: what set_consoles() decided. */
-static int describe_consoles(const struct facts *facts, const struct handoff *handoff,
-			     struct plan *plan, struct diag *diag)
+/* For reports: "ttyS 0x3f8, vga text", "none (ttyS4: MMIO)". NULL if there is no memory. */
+static const char *describe_consoles(const struct facts *facts, const struct handoff *handoff,
+				     struct arena *a)
 {
-	const bool is_serial = handoff->flags & HANDOFF_SERIAL;
-	const bool is_vga = handoff->flags & HANDOFF_VGA;
-	const char *skipped = is_serial ? NULL : facts->console.serial_skipped;
-	const char *serial = "";
+	const char *vga = handoff->flags & HANDOFF_VGA ? "vga text" : NULL;
 
-	if (is_serial)
-		serial = arena_printf(plan->arena, "ttyS %#x", handoff->serial_port);
-	if (!serial)
-		return fail_nomem(diag);
-	plan->console = arena_printf(plan->arena, "%s%s%s%s%s%s", serial, is_serial && is_vga ? ", " : "",
-				     is_vga ? "vga text" : is_serial ? "" : "none",
-				     skipped ? " (" : "", skipped ? skipped : "", skipped ? ")" : "");
-	return plan->console ? 0 : fail_nomem(diag);
+	if (handoff->flags & HANDOFF_SERIAL)
+		return arena_printf(a, "ttyS %#x%s%s", handoff->serial_port, vga ? ", " : "",
+				    vga ? vga : "");
+	if (facts->console.serial_skipped)
+		return arena_printf(a, "%s (%s)", vga ? vga : "none",
+				    facts->console.serial_skipped);
+	return vga ? vga : "none";
 }
 
 static int set_consoles(const struct request *req, const struct facts *facts, struct plan *plan,
@@ -251,7 +247,8 @@ static int set_consoles(const struct request *req, const struct facts *facts, st
 	if (req->console_vga < 0 ? facts->console.has_vga_text : req->console_vga > 0)
 		handoff->flags |= HANDOFF_VGA;
 	handoff->vga_text = VGA_TEXT;
-	return describe_consoles(facts, handoff, plan, diag);
+	plan->console = describe_consoles(facts, handoff, plan->arena);
+	return plan->console ? 0 : fail_nomem(diag);
 }
 
 static int set_leave(const struct plan *plan, struct handoff *handoff, struct diag *diag)
@@ -272,8 +269,8 @@ static int set_leave(const struct plan *plan, struct handoff *handoff, struct di
 	}
 	if (plan->jump_entry >= 4 * GIB || plan->jump_arg >= 4 * GIB)
 		return fail(diag, EADDRNOTAVAIL, "purgatory/entry-above-4gib",
-			    "entry %#" PRIx64 " and parameters %#" PRIx64 " must be below 4 GiB for the "
-			    "32-bit entry", plan->jump_entry, plan->jump_arg);
+			    "the 32-bit entry needs entry %#" PRIx64 " and parameters %#" PRIx64
+			    " below 4 GiB", plan->jump_entry, plan->jump_arg);
 	return 0;
 }
 
