@@ -571,7 +571,7 @@ static int fail_not_yet(struct parse *p, const struct option_row *row)
 	fail(p->diag, EOPNOTSUPP, "options/not-yet",
 	     "--%s is an option of kexec-tools that this kexec-ng does not have yet",
 	     row->name);
-	return fail_advise(p->diag, "kexec-tools; doc/differences.md says what is missing here");
+	return fail_advise(p->diag, "kexec-tools for this one (doc/differences.md has the list)");
 }
 
 static int settle_unload(struct parse *p)

@@ -249,27 +249,40 @@ static void draw_lines(FILE *out, const struct picture *p)
 	}
 }
 
-/* Each cell that several segments share, as a line of its own. */
-static void draw_shared_cells(FILE *out, const struct picture *p)
+/* Each cell of a length that several segments share, as a line of its own. */
+static void draw_shared_cells(FILE *out, const struct picture *p, uint64_t shared_len,
+			      uint64_t cell_len)
 {
-	uint64_t cell_len = max_u64(p->cell_len / p->n_cells, PAGE_LEN);
 	char size[SIZE_TEXT_LEN];
 	phys_t next = 0;	/* shared cells below are drawn */
 	bool is_first = true;
 
-	for (size_t i = 0; i < p->r->plan->n_segments && p->cell_len > PAGE_LEN; i++) {
+	for (size_t i = 0; i < p->r->plan->n_segments; i++) {
 		const struct segment *s = &p->r->plan->segments[p->order[i]];
-		phys_t start = align_down(s->addr, p->cell_len);
+		phys_t start = align_down(s->addr, shared_len);
 
+		/* Of two segments in a cell the upper one begins there. */
 		if (start < next ||
-		    segment_in(p, (struct range){ start, start + p->cell_len }) != CELL_SEVERAL)
+		    segment_in(p, (struct range){ start, start + shared_len }) != CELL_SEVERAL)
 			continue;
 		if (is_first)
 			fprintf(out, "each + of the above, one character is %s\n",
 				report_size(cell_len, size));
 		is_first = false;
 		draw_line(out, p, start, cell_len);
-		next = start + p->cell_len;
+		next = start + shared_len;
+	}
+}
+
+static void draw_enlarged(FILE *out, const struct picture *p)
+{
+	uint64_t shared_len = p->cell_len;
+
+	while (shared_len > PAGE_LEN) {
+		uint64_t cell_len = max_u64(shared_len / p->n_cells, PAGE_LEN);
+
+		draw_shared_cells(out, p, shared_len, cell_len);
+		shared_len = cell_len;
 	}
 }
 
@@ -348,7 +361,7 @@ int report_map(FILE *out, const struct report *r, unsigned int columns, struct d
 		order_segments(&p);
 		draw_head(out, &p);
 		draw_lines(out, &p);
-		draw_shared_cells(out, &p);
+		draw_enlarged(out, &p);
 		draw_key(out, &p);
 		draw_segments(out, &p);
 	}
