@@ -210,11 +210,11 @@ def initrd_parts(jobs, n_parts, bits=64):
 
 
 def odd(data):
-    """The gzip stream data, made longer by a comment if its length is even."""
+    """The gzip stream data; if its length is even, with an empty file name: one byte more."""
     if len(data) % 2:
         return data
-    has_comment = 0x10
-    return data[:3] + bytes([data[3] | has_comment]) + data[4:10] + b"\0" + data[10:]
+    has_name = 0x08
+    return data[:3] + bytes([data[3] | has_name]) + data[4:10] + b"\0" + data[10:]
 
 
 def expected_parts(n_parts):
