@@ -53,6 +53,13 @@ static int explain_eperm(enum attempt attempt, bool may_boot, const struct facts
 		     "%s was refused: kernel.kexec_load_limit_reboot is used up", name);
 		return fail_advise(diag, "reboot, and raise that limit");
 	}
+	if (is_locked_down(facts) && attempt == ATTEMPT_KEXEC_FILE_LOAD) {
+		fail(diag, EPERM, "kernel/lockdown-signature",
+		     "kexec_file_load was refused: the running kernel is locked down and trusts no key that "
+		     "signed this image");
+		return fail_advise(diag, "load a kernel signed by a key of the firmware (db, MOK) or of the "
+					 "running kernel, as the distribution's are under its Secure Boot");
+	}
 	if (is_locked_down(facts)) {
 		fail(diag, EPERM, "kernel/lockdown",
 		     "%s was refused: the running kernel is locked down (%s)", name,

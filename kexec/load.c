@@ -212,7 +212,7 @@ static int load_by_segments(struct load *l, struct diag *diag)
 		r = check_digests(l, diag);
 	if (r == 0)
 		return 0;
-	if (sys_kexec_unload() < 0)
+	if (sys_kexec_unload(false) < 0)
 		warn(diag, "load/not-unloaded", "and it could not be unloaded: do not run kexec -e");
 	return r;
 }
@@ -243,7 +243,7 @@ static int load_by_file(struct load *l, struct diag *diag)
 	r = check_files(l, diag);
 	if (r == 0)
 		return 0;
-	if (sys_kexec_file_unload() < 0)
+	if (sys_kexec_file_unload(false) < 0)
 		warn(diag, "load/not-unloaded", "and it could not be unloaded: do not run kexec -e");
 	return r;
 }
@@ -317,8 +317,8 @@ static bool may_try_other(const struct load *l, enum call first, const struct di
 		return false;
 	if (first == CALL_FILE && is_locked_down(&l->facts))
 		return false;
-	if (strncmp(why->id, "place/", 6) == 0 || strncmp(why->id, "plan/", 5) == 0)
-		return true;
+	if (strncmp(why->id, "place/", 6) == 0)
+		return true;	/* the kernel has other rules for where things may go */
 	return strncmp(why->id, "kernel/", 7) == 0 &&
 	       !explain_is_final(attempt, why->error, sys_may_boot(), &l->facts);
 }
@@ -381,10 +381,10 @@ int load_unload(const struct options *o, int *ret_status, struct diag *diag)
 
 	*ret_status = STATUS_FAILED;
 	if (o->call != CALL_FILE)
-		r = sys_kexec_unload();
+		r = sys_kexec_unload(o->unload_crash);
 	/* Under lockdown only the file call may unload. */
 	if (r < 0 && o->call != CALL_LOAD)
-		r = sys_kexec_file_unload();
+		r = sys_kexec_file_unload(o->unload_crash);
 	if (r < 0) {
 		struct diag ignored;
 

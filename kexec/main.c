@@ -66,18 +66,17 @@ static int report(const struct load *l, struct diag *diag)
 	};
 	int r = 0;
 
-	if (o->debug)
+	if (l->call == CALL_FILE && (o->json || o->map))
+		warn(diag, "load/no-plan",
+		     "loaded by kexec_file_load: the running kernel placed it, there is no plan to show");
+	if (o->debug && l->call != CALL_FILE)
+		report_text(stderr, &in);
+	else if (o->debug)
 		report_notes(stderr, diag);
 	else
 		print_warnings(diag);
-	if (l->call == CALL_FILE) {
-		if (o->debug)
-			fprintf(stderr, "kexec: loaded by kexec_file_load: the running kernel decides where "
-					"things go\n");
+	if (l->call == CALL_FILE)
 		return 0;
-	}
-	if (o->debug)
-		report_text(stderr, &in);
 	if (o->json)
 		r = report_json(stdout, &in, diag);
 	if (r == 0 && o->map)

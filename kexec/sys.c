@@ -27,11 +27,12 @@
 #define BUSY_TRIES	20
 #define BUSY_WAIT_US	100000
 
-static int load_segments(unsigned long entry, size_t n, const struct kexec_segment *segments)
+static int load_segments(unsigned long entry, size_t n, const struct kexec_segment *segments,
+			 unsigned long flags)
 {
 	for (int tries = 0;; tries++) {
 		if (syscall(SYS_kexec_load, entry, (unsigned long)n, segments,
-			    (unsigned long)KEXEC_ARCH_X86_64) == 0)
+			    flags | KEXEC_ARCH_X86_64) == 0)
 			return 0;
 		if (errno != EBUSY || tries == BUSY_TRIES)
 			return -errno;
@@ -53,12 +54,12 @@ int sys_kexec_load(const struct plan *plan)
 			.memsz = s->mem_len,
 		};
 	}
-	return load_segments(plan->entry, plan->n_segments, segments);
+	return load_segments(plan->entry, plan->n_segments, segments, 0);
 }
 
-int sys_kexec_unload(void)
+int sys_kexec_unload(bool crash)
 {
-	return load_segments(0, 0, NULL);
+	return load_segments(0, 0, NULL, crash ? KEXEC_ON_CRASH : 0);
 }
 
 static int file_load(int kernel_fd, int initrd_fd, const char *cmdline, unsigned long flags)
@@ -93,9 +94,9 @@ int sys_kexec_file_load(const struct file_load *load)
 	return file_load(load->kernel_fd, load->initrd_fd, load->cmdline, flags);
 }
 
-int sys_kexec_file_unload(void)
+int sys_kexec_file_unload(bool crash)
 {
-	return file_load(-1, -1, NULL, KEXEC_FILE_UNLOAD);
+	return file_load(-1, -1, NULL, KEXEC_FILE_UNLOAD | (crash ? KEXEC_FILE_ON_CRASH : 0));
 }
 
 void sys_sync(void)

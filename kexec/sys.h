@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The system calls that change the machine. Nobody else makes them. Each returns 0 or -errno and
- * says nothing: what an errno means depends on what was attempted, and explain.h knows.
+ * says nothing: what an errno means depends on what was attempted, and explain.h knows. crash: the
+ * kernel that is loaded for a panic is meant.
  */
 #ifndef KEXEC_NG_SYS_H
 #define KEXEC_NG_SYS_H
@@ -20,9 +21,9 @@ struct file_load {
 
 /* Loads the plan as the kernel to boot next, for this machine's architecture. */
 must_check int sys_kexec_load(const struct plan *plan);
-must_check int sys_kexec_unload(void);
+must_check int sys_kexec_unload(bool crash);
 must_check int sys_kexec_file_load(const struct file_load *load);
-must_check int sys_kexec_file_unload(void);
+must_check int sys_kexec_file_unload(bool crash);
 
 void sys_sync(void);
 /* Takes every interface but the loopback down; as far as it gets. */

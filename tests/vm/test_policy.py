@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the machine's owner decided, and what changes under a load, is respected and said."""
+
+import subprocess
+
+import pytest
+
+from guest import BUILD, HERE, Guest, Machine, initramfs, initrd_parts, kernel, kexec_files
+
+FIRST, SECOND = "6.1-cloud", "6.12-amd64"
+NOT_LOADED = "run-expect 0 /sbin/kexec -S -l"
+LOADED = "run-expect 1 /sbin/kexec -S -l"
+
+
+def run_job(lines, log, first=FIRST, second=SECOND, append="", files=None, machine=Machine()):
+    """Runs the job in a first kernel; returns what its programs printed."""
+    (initrd,) = initrd_parts({"": "facts\nproof second"}, 1)
+    contents = {**kexec_files(), "/k2": kernel(second).image, "/i2": initrd, **(files or {})}
+    job = "\n".join([*lines, "proof done"])
+    with Guest(machine, kernel(first), initramfs({"": job}, contents), f"loglevel=4 {append}",
+               log=log) as guest:
+        guest.expect("NG-PROOF done")
+        return "\n".join(text for _, text in guest.lines)
+
+
+def test_load_disabled(log_folder):
+    """Refused for good, and so said; a load from before stays."""
+    text = run_job([
+        "run /sbin/kexec -l /k2 --initrd=/i2", LOADED,
+        "write /proc/sys/kernel/kexec_load_disabled 1",
+        "run-expect 255 /sbin/kexec -l /k2 --initrd=/i2",
+        "run-expect 255 /sbin/kexec -s -l /k2", "run-expect 255 /sbin/kexec -u", LOADED], log_folder)
+    assert text.count("[kernel/load-disabled]") == 3
+
+
+def test_load_limit(log_folder):
+    text = run_job(["write /proc/sys/kernel/kexec_load_limit_reboot 1",
+                    "run /sbin/kexec -l /k2", "run-expect 255 /sbin/kexec -l /k2", LOADED],
+                   log_folder, first="6.12-amd64")
+    assert text.count("[kernel/load-limit]") == 1
+
+
+def test_lockdown(log_folder):
+    """A locked down kernel takes signed images by the file call only, and -a goes there itself.
+
+    Debian's kernels trust the firmware's keys, of which this guest has none.
+    """
+    text = run_job(["run /sbin/kexec -l /k2 --initrd=/i2", LOADED,
+                    "write /sys/kernel/security/lockdown integrity",
+                    "run-expect 255 /sbin/kexec -c -l /k2",
+                    "run-expect 255 /sbin/kexec -l /k2", LOADED,
+                    "run /sbin/kexec -u", NOT_LOADED], log_folder)
+    assert text.count("[kernel/lockdown]") == 1
+    assert text.count("[kernel/lockdown-signature]") == 1
+
+
+def test_kho(log_folder):
+    """Where a handover is active only the file call carries it."""
+    text = run_job(["run /sbin/kexec -d -l /k2 --initrd=/i2", LOADED], log_folder,
+                   append="kho=on", first="7-amd64")
+    assert "[load/by-file]" in text
+
+
+def test_fall_back_shows_both(log_folder):
+    """-a: what has no place by our rules is tried with the file call; both reasons are shown."""
+    image = bytearray(kernel(SECOND).image.read_bytes())
+    image[0x260:0x264] = (1 << 30).to_bytes(4, "little")  # init_size: more than this machine has
+    text = run_job(["run-expect 255 /sbin/kexec -l /huge", "run-expect 255 /sbin/kexec -c -l /huge"],
+                   log_folder, files={"/huge": bytes(image)})
+    assert text.count("[place/no-hole]") == 2
+    assert text.count("before that") == 1
+
+
+def test_more_than_half_of_memory(log_folder):
+    """The kernel would refuse it after copying for a while: known before."""
+    initrds = " ".join(["--initrd=/big"] * 3)
+    text = run_job([f"run-expect 255 /sbin/kexec -l /k2 {initrds}"], log_folder,
+                   files={"/big": bytes(120 << 20)}, machine=Machine(memory=640))
+    assert "[plan/over-half-of-ram]" in text
+
+
+def test_unload(log_folder):
+    run_job([NOT_LOADED, "run /sbin/kexec -u", "run-expect 1 /sbin/kexec -e",
+             "run /sbin/kexec -l /k2", LOADED, "run /sbin/kexec -u", NOT_LOADED,
+             "run /sbin/kexec -s -l /k2", LOADED, "run /sbin/kexec -s -u", NOT_LOADED,
+             "run /sbin/kexec -c -l /k2", LOADED, "run /sbin/kexec -c -u", NOT_LOADED], log_folder)
+
+
+def test_unload_crash(log_folder):
+    """-p -u, as kdump scripts call it, means the crash kernel and leaves the other one alone."""
+    run_job(["run /sbin/kexec -l /k2", "run /sbin/kexec -p -u", LOADED,
+             "run /sbin/kexec -s -p -u", LOADED, "run /sbin/kexec -u -p -c", LOADED], log_folder,
+            append="crashkernel=64M", machine=Machine(memory=1024))
+
+
+def test_force_and_status(log_folder):
+    """-f jumps at once; -S asks of the crash kernel unless -l says otherwise."""
+    second = kernel(SECOND)
+    (initrd,) = initrd_parts({"": "facts\nproof second"}, 1)
+    job = "run-expect 0 /sbin/kexec -S\nrun /sbin/kexec -f -x -y /k2 --initrd=/i2 --append=console=ttyS0"
+    files = {**kexec_files(), "/k2": second.image, "/i2": initrd}
+    with Guest(Machine(), kernel(FIRST), initramfs({"": job}, files), "loglevel=4",
+               log=log_folder) as guest:
+        guest.expect("NG-PROOF second")
+
+
+@pytest.fixture(scope="session")
+def tamper():
+    program = BUILD / "vm" / "tamper"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["gcc", "-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s", "-o", program,
+                    HERE / "tamper.c"], check=True, timeout=60)
+    return program
+
+
+@pytest.mark.parametrize("path", ["/k2", "/i2"])
+def test_file_changes_during_load(path, tamper, log_folder):
+    """After it was mapped, digested or copied: noticed, unloaded, said, failed."""
+    lines = []
+    for stage in ("digested", "copied", "touched"):
+        lines += [f"run-expect 255 /sbin/tamper {stage} {path} /sbin/kexec -l /k2 --initrd=/i2",
+                  NOT_LOADED]
+    text = run_job(lines, log_folder, files={"/sbin/tamper": tamper})
+    assert text.count("TAMPERED") == 3
+    assert text.count("[load/contents-changed]") + text.count("[file/changed]") == 3
+
+
+def test_file_changes_before_its_digest(tamper, log_folder):
+    """What is digested after the change is what is loaded: consistent, or refused."""
+    text = run_job([
+        "run-expect 255 /sbin/tamper shortened /k2 /sbin/kexec -l /k2 --initrd=/i2", NOT_LOADED,
+        "run-expect 255 /sbin/kexec -l /k2 --initrd=/i2", NOT_LOADED], log_folder,
+        files={"/sbin/tamper": tamper})
+    assert "[file/truncated]" in text
+    assert "[bzimage/kernel-truncated]" in text
