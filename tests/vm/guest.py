@@ -65,7 +65,8 @@ def kernel(name):
     """A kernel that tests/vm/fetch has put into the cache; fetches it if it is not there."""
     where = cache() / "kernels" / name
     if not (where / "release").exists():
-        subprocess.run([HERE / "fetch", name], check=True, timeout=1800)
+        if subprocess.run([HERE / "fetch", name], timeout=1800).returncode != 0:
+            raise FileNotFoundError(f"no kernel {name}: tests/vm/fetch failed")
     return Kernel(name, where / "vmlinuz", (where / "release").read_text().strip())
 
 
