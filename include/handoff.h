@@ -26,7 +26,7 @@
 
 /* Selectors of purgatory's own GDTs; 0x10 and 0x18 are what the boot protocol documents. */
 #define SEL_CODE64		0x08	/* 64-bit code at all times */
-#define SEL_CODE		0x10	/* 64-bit code until LEAVE_32, which leaves with it as 32-bit code */
+#define SEL_CODE		0x10	/* 64-bit code; 32-bit code in the GDT of LEAVE_32 */
 #define SEL_DATA		0x18
 
 /* Offsets into struct handoff that assembly uses. */
