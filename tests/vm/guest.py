@@ -241,9 +241,9 @@ class Machine:
 
     def arguments(self, folder):
         # One thread for all CPUs: with more, TCG may run a stale int3 while Linux patches its code.
-        words = ["-machine", "q35", "-accel", "tcg,thread=single", "-cpu", self.cpu, "-m", str(self.memory),
-                 "-smp", str(self.smp), "-nodefaults", "-net", "none", "-display", "none",
-                 "-vga", self.vga, "-no-reboot"]
+        words = ["-machine", "q35", "-accel", "tcg,thread=single", "-cpu", self.cpu,
+                 "-m", str(self.memory), "-smp", str(self.smp), "-vga", self.vga,
+                 "-nodefaults", "-net", "none", "-display", "none", "-no-reboot"]
         if self.firmware == "ovmf":
             variables = folder / "vars.fd"
             shutil.copy(OVMF / "OVMF_VARS_4M.fd", variables)

@@ -209,8 +209,13 @@ static void print_memmap(void)
 /* What the loader wrote into boot_params, where this kernel kept it. */
 static void print_boot_params(void)
 {
-	enum { RSDP_OFF = 0x70, VIDEO_OFF = 0x0f, SENTINEL_OFF = 0x1ef, LOADER_OFF = 0x210,
-	       EFI_SIGNATURE_OFF = 0x1c0 };
+	enum {
+		VIDEO_OFF = 0x0f,
+		RSDP_OFF = 0x70,
+		EFI_SIGNATURE_OFF = 0x1c0,
+		SENTINEL_OFF = 0x1ef,
+		LOADER_OFF = 0x210,
+	};
 	size_t len = 0;
 	char *data = slurp("/sys/kernel/boot_params/data", 4096, &len);
 	uint64_t rsdp;
