@@ -28,7 +28,7 @@ JOBS    ?= $(shell nproc)
 warnings := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wundef -Wpointer-arith $(if $(WERROR),-Werror)
 CFLAGS   ?= -O2 -g
-common   := -std=gnu11 $(warnings) -Iinclude -Ikexec -D_GNU_SOURCE -DKEXEC_NG_VERSION='"$(VERSION)"'
+common   := -std=gnu11 $(warnings) -iquote include -iquote kexec -D_GNU_SOURCE -DKEXEC_NG_VERSION='"$(VERSION)"'
 has       = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
 json     := $(if $(call has,json-c),-DHAVE_JSON_C)
 json_lib := $(if $(json),$(shell pkg-config $(if $(STATIC),--static) --libs json-c))
@@ -52,7 +52,7 @@ purgatory: $(BUILD)/purgatory/purgatory.bin
 $(BUILD)/purgatory/%.o: purgatory/%
 	@mkdir -p $(@D)
 	$(say) CC $@
-	$(q)$(CC) -std=gnu11 $(warnings) -Iinclude $(PURGATORY_CFLAGS) -MMD -MP -c -o $@ $<
+	$(q)$(CC) -std=gnu11 $(warnings) -iquote include $(PURGATORY_CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/purgatory/purgatory.elf: $(purg_obj) purgatory/purgatory.lds
 	$(say) LD $@
 	$(q)ld $(PURGATORY_LDFLAGS) -T purgatory/purgatory.lds -o $@ $(purg_obj)
@@ -98,12 +98,12 @@ unit_lib := $(sort $(wildcard tests/unit/lib_*.c))
 $(BUILD)/unit/test_%: tests/unit/test_%.c $(unit_lib) $(BUILD)/san/libkexec.a
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(q)$(CC) $(common) $(CFLAGS) $(json) $(san) -O1 -Itests/unit -MMD -MP -o $@ $< $(unit_lib) \
+	$(q)$(CC) $(common) $(CFLAGS) $(json) $(san) -O1 -iquote tests/unit -MMD -MP -o $@ $< $(unit_lib) \
 		$(BUILD)/san/libkexec.a -lcmocka $(json_lib)
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(unit_lib) $(BUILD)/fuzz-obj/libkexec.a
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(q)$(CLANG) $(common) $(CFLAGS) $(json) $(san) -O1 -fsanitize=fuzzer -Itests/unit -o $@ $< \
+	$(q)$(CLANG) $(common) $(CFLAGS) $(json) $(san) -O1 -fsanitize=fuzzer -iquote tests/unit -o $@ $< \
 		$(unit_lib) $(BUILD)/fuzz-obj/libkexec.a $(json_lib)
 
 unit: $(unit_bin)
