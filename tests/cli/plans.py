@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A plan as --json shows it, and all that must be true of every plan."""
+
+import json
+
+import images
+from kexec_run import run
+
+PAGE = 4096
+GIB = 1 << 30
+LOWMEM_END = 0x38000000  # of an i386 kernel: 896 MiB
+
+
+def parse(out):
+    """Strict JSON: one value, a newline, no NaN, no key twice, nothing raw that a terminal obeys."""
+    def no_doubles(pairs):
+        assert len(dict(pairs)) == len(pairs), pairs
+        return dict(pairs)
+
+    def no_constant(text):
+        raise AssertionError(text)
+
+    assert out.endswith(b"}\n")
+    assert not set(out) & (set(range(32)) - {10}), "control characters"
+    return json.loads(out.decode("utf-8"), object_pairs_hook=no_doubles,
+                      parse_constant=no_constant)
+
+
+class Plan(dict):
+    def __init__(self, out):
+        super().__init__(parse(out))
+        assert self["format"] == 1
+
+    @property
+    def names(self):
+        return [s["name"] for s in self["segments"]]
+
+    @property
+    def notes(self):
+        return [note["id"] for note in self["notes"]]
+
+    def segment(self, name):
+        """With its address as a number."""
+        found, = [s for s in self["segments"] if s["name"] == name]
+        return found | {"addr": int(found["addr"], 16)}
+
+    @property
+    def windows(self):
+        """(start, end, name), ascending."""
+        return sorted((s["addr"], s["addr"] + s["reserve_len"], s["name"])
+                      for s in map(self.segment, self.names))
+
+    def check(self, image, machine=None, mem_min=0, mem_max=(1 << 64) - 1):
+        """The rules of the kernel that loads, of the one that is loaded, and of the options."""
+        assert len(set(self.names)) == len(self.names)
+        for name in self.names:
+            s = self.segment(name)
+            assert 0 < s["len"] <= s["mem_len"] <= s["reserve_len"], s
+            assert s["mem_len"] % PAGE == s["reserve_len"] % PAGE == s["addr"] % PAGE == 0, s
+            assert s["mem_len"] - s["len"] < PAGE, s
+            assert s["align"] & (s["align"] - 1) == 0 and s["addr"] % s["align"] == 0, s
+            assert len(bytes.fromhex(s["sha256"])) == 32
+            assert s["verified"] == (self["checks"] and name != "purgatory"), s
+        for (_, end, name), (start, _, other) in zip(self.windows, self.windows[1:]):
+            assert end <= start, f"{name} and {other}"
+        self.check_places(machine, mem_min, mem_max)
+        self.check_kernel(image)
+        self.check_entries(image)
+
+    def check_places(self, machine, mem_min, mem_max):
+        for start, end, name in self.windows:
+            assert start >= max(1 << 20, mem_min) and end - 1 <= mem_max, name
+            if machine:
+                assert any(a <= start and end <= b for a, b in machine.ram), name
+        total = sum(self.segment(name)["mem_len"] for name in self.names)
+        assert self["memory"]["loaded_len"] == total <= self["memory"]["limit_len"]
+        if machine:
+            assert self["memory"]["ram_len"] == machine.ram_total // 1024 * 1024
+            assert self["memory"]["limit_len"] == machine.ram_total // 2 // PAGE * PAGE
+            if machine.has_memmap:
+                assert [(int(e["start"], 16), int(e["end"], 16), e["type"])
+                        for e in self["e820"]["entries"]] == sorted(merged(machine.entries))
+
+    def check_kernel(self, image):
+        kernel = self.segment("kernel")
+        end = kernel["addr"] + kernel["reserve_len"]
+        has_fields = image.at(images.VERSION) >= 0x20a
+        assert kernel["sha256"] == image.kernel_digest
+        assert kernel["len"] == len(image.kernel)
+        if has_fields:
+            assert kernel["reserve_len"] >= image.at(images.INIT_SIZE)
+            assert kernel["addr"] >= image.at(images.PREF_ADDRESS)
+        if has_fields and image.at(images.RELOCATABLE_KERNEL):
+            assert kernel["addr"] % image.at(images.KERNEL_ALIGNMENT) == 0
+        if not image.is_64:
+            assert end <= LOWMEM_END or not image.at(images.RELOCATABLE_KERNEL)
+        elif not image.at(images.XLOADFLAGS) & 2:
+            assert end <= 4 * GIB
+
+    def check_entries(self, image):
+        kernel, params, purgatory = map(self.segment, ("kernel", "params", "purgatory"))
+        mode = self["jump"]["mode"]
+        assert mode == self["entry_name"] and mode in ("32", "64")
+        assert int(self["jump"]["entry"], 16) == kernel["addr"] + (0x200 if mode == "64" else 0)
+        assert int(self["jump"]["arg"], 16) == params["addr"]
+        assert 0 <= int(self["entry"], 16) - purgatory["addr"] < purgatory["len"]
+        cmdline = int(self["cmdline_addr"], 16)
+        assert params["addr"] + 4096 <= cmdline
+        assert cmdline + len(self["cmdline"].encode()) < params["addr"] + params["len"]
+        assert ("initrd" in self.names) == (self["initrd"]["files"] > 0)
+        if mode == "32":
+            assert self.windows[-1][1] <= 4 * GIB
+        if mode == "32" and "initrd" in self.names and image.at(images.VERSION) >= 0x203:
+            initrd = self.segment("initrd")
+            assert initrd["addr"] + initrd["len"] - 1 <= image.at(images.INITRD_ADDR_MAX)
+
+
+def merged(entries):
+    """Neighbours of one type that touch are one entry."""
+    found = []
+    for start, end, kind in sorted(entries):
+        if found and found[-1][1] == start and found[-1][2] == kind:
+            start = found.pop()[0]
+        found.append((start, end, kind))
+    return found
+
+
+def of(host, kernel, *more, machine=None, mem_min=0, mem_max=(1 << 64) - 1, warns=None, **popen):
+    """The checked plan for a kernel in a file, or in a FIFO that can be read only once. warns: the
+    id of the one warning that must be on stderr."""
+    result = run("--dry-run", "--json", host, kernel, *more, **popen)
+    if warns:
+        assert result.status == 0 and result.reasons() == [], result
+        assert result.err.count(b"\n") == 1 and result.err.endswith(f" [{warns}]\n".encode()), result
+    else:
+        result.done()
+    plan = Plan(result.out)
+    if kernel.is_file():
+        plan.check(images.Image(kernel.read_bytes()), machine, mem_min, mem_max)
+    return plan

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Command lines that other programs issue today, with --dry-run before them."""
+
+import pytest
+
+import images
+import plans
+from kexec_run import run
+
+# systemd, init scripts, kdump-tools, Fedora and openSUSE kdump, Heads, petitboot.
+LOADS = {
+    "systemd": ("--load", "KERNEL", "--append", "root=/dev/vda1 quiet", "--initrd", "INITRD"),
+    "systemd without initrd": ("--load", "KERNEL", "--append", ""),
+    "init script": ("-l", "KERNEL", "--initrd=INITRD", "--append=root=/dev/vda1 quiet"),
+    "init script without initrd": ("-l", "KERNEL", "--append=root=/dev/vda1"),
+    "Heads": ("-d", "-l", "KERNEL", "--command-line", "root=/dev/vda1", "--initrd=INITRD"),
+    "Heads, append": ("-l", "KERNEL", "--initrd=INITRD", "--append=root=/dev/vda1"),
+    "petitboot": ("-l", "--debug", "--initrd=INITRD", "--append=root=/dev/vda1", "KERNEL"),
+    "abbreviated": ("--dry", "--load", "KERNEL", "--init=INITRD", "--com=root=/dev/vda1"),
+    "by hand": ("-l", "KERNEL", "--initrd=INITRD", "--reuse-cmdline"),
+    "all in one": ("-fd", "KERNEL", "--initrd=INITRD", "--append=x"),
+    "bare": ("KERNEL", "--initrd=INITRD", "--append=x"),
+    "call chosen": ("-a", "-l", "KERNEL", "--initrd=INITRD", "--append=x"),
+    "kexec_load": ("-c", "-l", "KERNEL", "--initrd=INITRD", "--append=x"),
+    "Linux arguments": ("-l", "KERNEL", "--args-linux", "--initrd=INITRD", "--append=x"),
+}
+
+REFUSED = {
+    "kdump-tools": ("-p", "--command-line=root=/dev/vda1 maxcpus=1", "--initrd=INITRD", "KERNEL"),
+    "kdump-tools, secure boot": ("-p", "-s", "--command-line=x", "--initrd=INITRD", "KERNEL"),
+    "kdump-tools, vmlinux": ("-p", "--args-linux", "--command-line=x", "--initrd=INITRD", "KERNEL"),
+    "Fedora": ("-s", "-p", "--command-line=x", "--initrd=INITRD", "KERNEL"),
+    "Fedora, early": ("-s", "--command-line=x", "--initrd=INITRD", "KERNEL", "-p"),
+    "openSUSE": ("-p", "KERNEL", "--append=x", "--initrd=INITRD", "-a"),
+    "Heads, multiboot": ("-l", "KERNEL", "--command-line", "x", "--module", "INITRD args"),
+    "petitboot, device tree": ("-l", "--initrd=INITRD", "--dtb=INITRD", "--append=x", "KERNEL"),
+}
+
+NO_LOAD = {
+    "jump": ("-e",),
+    "petitboot jumps": ("-e", "-f"),
+    "unload": ("-u",),
+    "kdump-tools unloads": ("-p", "-u"),
+    "Fedora unloads": ("-s", "-p", "-u"),
+    "openSUSE unloads": ("-a", "-p", "-u"),
+}
+
+
+@pytest.fixture
+def fill(folder):
+    """Puts real files into a command line."""
+    (folder / "initrd").write_bytes(b"070701" * 1000)
+
+    def filled(words):
+        return [word.replace("KERNEL", str(images.path("6.1-amd64"))).replace(
+            "INITRD", str(folder / "initrd")) for word in words]
+
+    return filled
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_load(pc, fill, name):
+    words = fill(LOADS[name])
+    result = run("--dry-run", "--json", pc, *words)
+    assert result.status == 0, result
+    assert result.err == b"" or {"-d", "--debug", "-fd"} & set(words), result
+    plan = plans.Plan(result.out)
+    plan.check(images.real())
+    appended = [w.split("=", 1)[1] for w in words if w.startswith(("--append=", "--com"))
+                and "=" in w]
+    appended += [after for w, after in zip(words, words[1:]) if w in ("--append", "--command-line")]
+    expected = "root=/dev/vda1 quiet" if "--reuse-cmdline" in words else appended[0]
+    assert plan["cmdline"] == expected
+    assert plan["initrd"]["files"] == any("initrd" in w for w in words)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(pc, fill, name):
+    """A status that these callers take for a failure, and the option's name."""
+    text = run("--dry-run", pc, *fill(REFUSED[name])).failed("options/not-yet", 1)
+    assert "kexec-tools" in text
+
+
+@pytest.mark.parametrize("name", NO_LOAD)
+def test_dry_run_of_what_is_no_load(pc, name):
+    """It would not be dry."""
+    run("--dry-run", *NO_LOAD[name]).failed("options/no-load", 1, says=("--dry-run",))
+
+
+def test_option_after_the_kernel(pc, fill):
+    """Words may come in any order, and no option of ours takes an abbreviation over."""
+    words = fill(("KERNEL", "-l", "--append=x", "-a", "another word"))
+    plan = plans.Plan(run("--dry-run", "--json", pc, *words).done().out)
+    assert plan["cmdline"] == "x"
+    assert "options/extra-word" in plan.notes
+
+
+def test_file_call_with_what_it_cannot_do(pc, fill):
+    """-s makes the running kernel decide: what is asked besides is not dropped in silence."""
+    result = run("--dry-run", "--json", pc, *fill(("-s", "-l", "KERNEL", "--mem-max=1G")))
+    assert result.status == 0 and result.reasons() == [], result
+    assert b"--mem-max" in result.err and b"[options/no-effect]" in result.err
+
+
+@pytest.mark.xfail(strict=True, reason="a dry run does not look at -s")
+def test_dry_run_of_the_file_call(pc, fill):
+    """What kexec_file_load would refuse is not promised."""
+    run("--dry-run", pc, *fill(("-s", "-l", "KERNEL", "--enter=32"))).failed("load/file-entry")
