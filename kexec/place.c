@@ -30,14 +30,15 @@ static bool lowest_fit(struct range hole, uint64_t len, uint64_t align, phys_t *
 	return true;
 }
 
-static int explain(const struct segment *s, const struct range_list *free_ram, uint64_t largest,
-		   struct diag *diag)
+static int explain(const struct segment *s, const struct range_list *free_ram,
+		   struct range allowed, uint64_t largest, struct diag *diag)
 {
 	fail(diag, EADDRNOTAVAIL, "place/no-hole",
 	     "no room for segment '%s': it needs %" PRIu64 " KiB in one piece, aligned to %" PRIu64
 	     " KiB, between %#" PRIx64 " and %#" PRIx64 "; the largest free piece there is %" PRIu64
 	     " KiB (%zu pieces of RAM are free in all)",
-	     s->name, s->reserve_len / KIB, s->align / KIB, s->min, s->end, largest / KIB, free_ram->n);
+	     s->name, s->reserve_len / KIB, s->align / KIB, max_u64(s->min, allowed.start),
+	     min_u64(s->end, allowed.end), largest / KIB, free_ram->n);
 	return fail_advise(diag, "use a smaller image or initrd, widen --mem-min/--mem-max, or give the "
 				 "machine more memory");
 }
@@ -63,7 +64,7 @@ static int place_one(struct segment *s, struct range_list *free_ram, struct rang
 			return fail_nomem(diag);
 		return 0;
 	}
-	return explain(s, free_ram, largest, diag);
+	return explain(s, free_ram, allowed, largest, diag);
 }
 
 int place(struct plan *plan, const struct range_list *ram, phys_t mem_min, phys_t mem_end,
