@@ -39,13 +39,15 @@ const char *report_map_source(enum map_source source)
 	return "nowhere";
 }
 
-/* Text from outside: a terminal must not obey it. */
+/* Text from outside: a terminal must not obey it. U+0080 to U+009F are control characters too. */
 static void print_clean(FILE *out, const char *text)
 {
 	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
+		unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
+		bool is_c1 = c == 0xc2 && next >= 0x80 && next <= 0x9f;
 
-		fputc(c < ' ' || c == 0x7f ? '?' : c, out);
+		fputc(c < ' ' || c == 0x7f || is_c1 ? '?' : c, out);
+		text += is_c1;
 	}
 }
 
