@@ -29,9 +29,29 @@ warnings := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-pr
             -Wvla -Wundef -Wpointer-arith $(if $(WERROR),-Werror)
 CFLAGS   ?= -O2 -g
 common   := -std=gnu11 $(warnings) -iquote include -iquote kexec -D_GNU_SOURCE -DKEXEC_NG_VERSION='"$(VERSION)"'
-has       = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
-json     := $(if $(call has,json-c),-DHAVE_JSON_C)
-json_lib := $(if $(json),$(shell pkg-config $(if $(STATIC),--static) --libs json-c))
+# Libraries that a build can do without: each is a -DHAVE_X and an -lX, if the compiler finds header
+# and library (with STATIC=1 the static one). Without a compiler none is there.
+hash := \#
+has   = $(shell printf '%s\n' '$(hash)include <stdio.h>' '$(hash)include <$(1)>' 'int main(void) {}' | \
+          $(CC) $(LDFLAGS) $(if $(STATIC),-static) -x c -o /dev/null - $(2) 2>/dev/null && echo yes)
+opt_def     := -pthread
+opt_lib     := -pthread
+opt_missing :=
+# $(1): X of HAVE_X, $(2): a header, $(3): the library, $(4): the Debian package
+define optional
+found       := $$(call has,$(2),$(3))
+opt_def     += $$(if $$(found),-DHAVE_$(1))
+opt_lib     += $$(if $$(found),$(3))
+opt_missing += $$(if $$(found),,$(4))
+endef
+$(eval $(call optional,JSON_C,json-c/json.h,-ljson-c,libjson-c-dev))
+$(eval $(call optional,ZLIB,zlib.h,-lz,zlib1g-dev))
+$(eval $(call optional,BZIP2,bzlib.h,-lbz2,libbz2-dev))
+$(eval $(call optional,LZMA,lzma.h,-llzma,liblzma-dev))
+$(eval $(call optional,LZO,lzo/lzo1x.h,-llzo2,liblzo2-dev))
+$(eval $(call optional,LZ4,lz4frame.h,-llz4,liblz4-dev))
+$(eval $(call optional,ZSTD,zstd.h,-lzstd,libzstd-dev))
+opt_missing := $(strip $(opt_missing))
 
 # V=1 shows the commands.
 q   := $(if $(V),,@)
@@ -43,6 +63,7 @@ lib_src := $(filter-out kexec/main.c,$(src)) purgatory/sha256.c
 
 .PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke install clean
 all: $(BUILD)/bin/kexec
+	$(if $(opt_missing),@echo '  without optional libraries; to have them install $(opt_missing)')
 
 # ---- purgatory: flat, position independent, no relocations ----------------------------------
 include purgatory/flags.mk
@@ -59,14 +80,19 @@ $(BUILD)/purgatory/purgatory.elf: $(purg_obj) purgatory/purgatory.lds
 $(BUILD)/purgatory/purgatory.bin: $(BUILD)/purgatory/purgatory.elf
 	$(q)objcopy -O binary $< $@
 
+# What was built without a library is built again when it is there.
+opt_stamp := $(BUILD)/with$(subst $(eval) ,,$(filter -D%,$(opt_def)))
+$(opt_stamp):
+	@mkdir -p $(@D) && rm -f $(BUILD)/with-D* && touch $@
+
 # ---- the command ----------------------------------------------------------------------------
 # $(1): directory, $(2): compiler, $(3): extra flags. Objects of the command, of a sanitised
 # library and of a fuzzed one come from the same sources by the same rule.
 define objects
-$(1)/%.c.o: %.c
+$(1)/%.c.o: %.c $(opt_stamp)
 	@mkdir -p $$(@D)
 	$(say) CC $$@
-	$(q)$(2) $(common) $(CFLAGS) $(json) $(3) -MMD -MP -c -o $$@ $$<
+	$(q)$(2) $(common) $(CFLAGS) $(opt_def) $(3) -MMD -MP -c -o $$@ $$<
 $(1)/%.S.o: %.S $(BUILD)/purgatory/purgatory.bin
 	@mkdir -p $$(@D)
 	$(say) AS $$@
@@ -88,7 +114,7 @@ $(link_mode):
 $(BUILD)/bin/kexec: $(BUILD)/obj/kexec/main.c.o $(BUILD)/obj/libkexec.a $(link_mode)
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(STATIC),-static) -o $@ $(filter %.o %.a,$^) $(json_lib)
+	$(q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(STATIC),-static) -o $@ $(filter %.o %.a,$^) $(opt_lib)
 
 # ---- tests ----------------------------------------------------------------------------------
 unit_bin := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -98,13 +124,13 @@ unit_lib := $(sort $(wildcard tests/unit/lib_*.c))
 $(BUILD)/unit/test_%: tests/unit/test_%.c $(unit_lib) $(BUILD)/san/libkexec.a
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(q)$(CC) $(common) $(CFLAGS) $(json) $(san) -O1 -iquote tests/unit -MMD -MP -o $@ $< $(unit_lib) \
-		$(BUILD)/san/libkexec.a -lcmocka $(json_lib)
+	$(q)$(CC) $(common) $(CFLAGS) $(opt_def) $(san) -O1 -iquote tests/unit -MMD -MP -o $@ $< $(unit_lib) \
+		$(BUILD)/san/libkexec.a -lcmocka $(opt_lib)
 $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(unit_lib) $(BUILD)/fuzz-obj/libkexec.a
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(q)$(CLANG) $(common) $(CFLAGS) $(json) $(san) -O1 -fsanitize=fuzzer -iquote tests/unit -o $@ $< \
-		$(unit_lib) $(BUILD)/fuzz-obj/libkexec.a $(json_lib)
+	$(q)$(CLANG) $(common) $(CFLAGS) $(opt_def) $(san) -O1 -fsanitize=fuzzer -iquote tests/unit -o $@ $< \
+		$(unit_lib) $(BUILD)/fuzz-obj/libkexec.a $(opt_lib)
 
 unit: $(unit_bin)
 	tests/unit/run $(unit_bin)
