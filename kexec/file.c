@@ -17,7 +17,8 @@
 
 static int fail_errno(struct diag *diag, int error, const char *id, const char *what, const char *path)
 {
-	return fail(diag, error, id, "cannot %s '%s': %s", what, path, strerror(error));
+	/* The reason must still fit behind a long path. */
+	return fail(diag, error, id, "cannot %s '%.500s': %s", what, path, strerror(error));
 }
 
 static int copy_all(int from, int to, const char *path, struct diag *diag)
@@ -259,9 +260,17 @@ static void on_sigbus(int number)
 	_exit(255);
 }
 
+/* With a handler a write beyond RLIMIT_FSIZE fails instead of killing; unlike SIG_IGN it ends at exec. */
+static void on_sigxfsz(int number)
+{
+	(void)number;
+}
+
 void file_catch_truncation(void)
 {
 	struct sigaction action = { .sa_handler = on_sigbus };
 
 	sigaction(SIGBUS, &action, NULL);
+	action.sa_handler = on_sigxfsz;
+	sigaction(SIGXFSZ, &action, NULL);
 }
