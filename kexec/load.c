@@ -289,6 +289,8 @@ static const char *reason_for_file_call(const struct load *l)
 {
 	if (l->options->needs_kexec_load)
 		return NULL;
+	if (l->options->no_cma || l->options->force_dtb)
+		return "--no-cma and --force-dtb mean something to it only";
 	if (is_locked_down(&l->facts))
 		return "the running kernel is locked down";
 	if (l->facts.policy.is_kho_active)
