@@ -16,7 +16,8 @@
 struct unpack_out;
 
 struct codec {
-	const char *name;	/* "gzip", "bzip2", "lzma", "xz", "lzo", "lz4", "lz4-frame", "zstd", "elf" */
+	/* "gzip", "bzip2", "lzma", "xz", "lzo", "lz4", "lz4-frame", "zstd", "elf" */
+	const char *name;
 	const char *magic;
 	size_t magic_len;
 	bool is_built;		/* false: known, but this program was built without the library */

@@ -160,7 +160,8 @@ static int decode(struct span in, struct unpack_out *out, size_t *ret_consumed, 
 		if (reader.is_short)
 			break;
 		if (!agree(&packed, block))
-			return unpack_fail_damaged("lzo", "the checksum of a packed block differs", diag);
+			return unpack_fail_damaged("lzo", "the checksum of a packed block differs",
+						   diag);
 		r = decode_block(block, plain_len, &plain, out, diag);
 		if (r < 0)
 			return r;
