@@ -25,9 +25,10 @@ NOBODY = 65534
 # The first word is an option, whatever follows; with one of these, nothing is loaded or started.
 CHANGES_NOTHING = ("--dry-run", "-h", "-?", "--help", "-v", "--version", "-S", "--status",
                    "--print-ckr-size")
-BESIDE_LOAD = re.compile(r"-[acsd]|--json|--(initrd|append)=.*|[^-].*")
+BESIDE_LOAD = re.compile(r"-[acsd]|--json|--no-cma|--force-dtb|--(initrd|append)=.*|[^-].*")
 
-REASON = re.compile(r"kexec: (?!try: |warning: |note: )(?P<text>.+) \[(?P<id>[a-z0-9-]+/[a-z0-9-]+)\]")
+REASON = re.compile(r"kexec: (?!try: |warning: |note: )(?P<text>.+) "
+                    r"\[(?P<id>[a-z0-9-]+/[a-z0-9-]+)\]")
 TRY = re.compile(r"kexec: try: .+")
 NOTE = re.compile(r"kexec: note: .+ \[[a-z0-9-]+/[a-z0-9-]+\]")
 WARNING = re.compile(r"kexec: warning: .+ \[[a-z0-9-]+/[a-z0-9-]+\]")

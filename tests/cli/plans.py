@@ -12,7 +12,7 @@ LOWMEM_END = 0x38000000  # of an i386 kernel: 896 MiB
 
 
 def parse(out):
-    """Strict JSON: one value, a newline, no NaN, no key twice, nothing raw that a terminal obeys."""
+    """Strict JSON: one value, a newline, no NaN, no key twice, no raw control character."""
     def no_doubles(pairs):
         assert len(dict(pairs)) == len(pairs), pairs
         return dict(pairs)
@@ -131,7 +131,8 @@ def of(host, kernel, *more, machine=None, mem_min=0, mem_max=(1 << 64) - 1, warn
     result = run("--dry-run", "--json", host, kernel, *more, **popen)
     if warns:
         assert result.status == 0 and result.reasons() == [], result
-        assert result.err.count(b"\n") == 1 and result.err.endswith(f" [{warns}]\n".encode()), result
+        assert result.err.count(b"\n") == 1, result
+        assert result.err.endswith(f" [{warns}]\n".encode()), result
     else:
         result.done()
     plan = Plan(result.out)

@@ -23,8 +23,8 @@ WORDS = [
     "--kexec-file-syscall", "--kexec-syscall", "--no-cma", "--force-dtb", "--no-ifdown",
     "--no-sync", "--dry-run", "--map", "--json", "--debug", "--host-root=/nonexistent",
     "--host-root", "--seed=1", "--seed", "--entry=0x100000", "--module=x", "--dtb=x",
-    "--real-mode", "--hotplug", "--args-elf", "--re", "--reuse", "--a", "--ap", "--m", "--lo", "--s",
-    "--n", "--no", "--d", "--x=y", "--nonsense", "TEXT", "EMPTY", "FOLDER", "/nonexistent",
+    "--real-mode", "--hotplug", "--args-elf", "--re", "--reuse", "--a", "--ap", "--m", "--lo",
+    "--s", "--n", "--no", "--d", "--x=y", "--nonsense", "TEXT", "EMPTY", "FOLDER", "/nonexistent",
     "/dev/null", "HOST", "\x1b[31m", "%s%n%p", "--%n", "-%s", "--append=%s%n", "--\u00e4",
     "--append=" + "x" * 5000, "x" * 5000, "--seed=" + "f" * 64, "--mem-min=" + "9" * 400,
 ]

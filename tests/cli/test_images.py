@@ -360,7 +360,7 @@ def test_bent_header(folder, pc, seed):
     assert 0 < n_planned < 100
 
 
-# --------------------------------------------------------------------------------- files to read once
+# ----------------------------------------------------------------------------- files to read once
 
 
 def test_kernel_from_stdin(pc):

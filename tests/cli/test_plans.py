@@ -22,7 +22,7 @@ MACHINES = {
     "1 TiB": Machine(pc_map(TIB)),
     "1 TiB, small pages": Machine(pc_map(TIB), flags=FLAGS.replace("pdpe1gb ", "")),
     "5-level": Machine(pc_map(4 * GIB), flags=FLAGS + " la57"),
-    "crash kernel": Machine(pc_map(GIB), crash_kernel=(512 * MIB, 768 * MIB)),
+    "crash kernel": Machine(pc_map(GIB), crash_kernel=(512 * MIB, 1000 * MIB)),
     "masked iomem": Machine(pc_map(2 * GIB), has_iomem=False),
     "127 entries": Machine(in_pieces(62)),
     "128 entries": Machine([*in_pieces(62), (3 * GIB, 3 * GIB + MIB, RESERVED)]),
@@ -47,10 +47,11 @@ def initrd(folder, length=3 * MIB + 5):
 @pytest.mark.parametrize("name", MACHINES)
 def test_machine(folder, name, kernel):
     machine = MACHINES[name]
+    # An i386 kernel cannot take over what 64-bit firmware offers.
+    dropped = "params/efi-dropped" if machine.is_efi and kernel.endswith("pae") else None
     plan = plans.of(machine.write(folder / "host"), images.path(kernel),
                     f"--initrd={initrd(folder)}", "--append=root=/dev/vda1", machine=machine,
-                    # An i386 kernel cannot take over what 64-bit firmware offers.
-                    warns="params/efi-dropped" if machine.is_efi and kernel.endswith("pae") else None)
+                    warns=dropped)
     assert plan["cmdline"] == "root=/dev/vda1"
     assert ("host/iomem-unprivileged" in plan.notes) == (not machine.has_iomem)
     assert plan["e820"]["source"] == ("firmware" if machine.has_memmap else
@@ -237,7 +238,7 @@ def test_64_bit_kernel_on_a_32_bit_cpu(folder):
     run("--dry-run", host, images.path("6.1-amd64")).failed("bzimage/cpu-is-32-bit")
 
 
-# -------------------------------------------------------------------------------------------- initrds
+# --------------------------------------------------------------------------------------- initrds
 
 
 def padded(*parts):

@@ -39,6 +39,13 @@ def test_no_capability(small, call):
     assert ("kexec_file_load" in text) == ("-s" in call)
 
 
+@pytest.mark.parametrize("word", ["--no-cma", "--force-dtb"])
+def test_option_that_only_one_call_knows(small, word):
+    """That call comes first: the option is not dropped in silence."""
+    load(small, word).failed("kernel/no-capability", says=("kexec_file_load",))
+    load(small, word, "-c").failed("kernel/no-capability", says=("kexec_load",))
+
+
 def test_no_capability_as_json(small):
     failed = load(small, "--json")
     text = failed.failed("kernel/no-capability", has_out=True)

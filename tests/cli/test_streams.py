@@ -213,7 +213,7 @@ def test_status_is_that_of_the_load(folder):
         run("-l", where, call, may_load=True).failed("bzimage/kernel-truncated")
 
 
-# ------------------------------------------------------------------------- what a terminal would obey
+# -------------------------------------------------------------------- what a terminal would obey
 
 EVIL = b"\x1b]0;title\x07 \x1b[31mred\r\x08\x7f\x0b"
 EVIL_TEXT = "\x9b31m\x90\x85 csi"  # C1 control characters: two bytes each in UTF-8
@@ -277,6 +277,12 @@ def test_long_words(pc, small, length):
         assert len(result.reasons()) == 1, result
 
 
+def test_reason_behind_a_long_path(folder, pc):
+    """However long the name, why it could not be opened is said."""
+    run("--dry-run", pc, str(folder) + "/x" * 450).failed("file/open", says=("No such file",))
+    run("--dry-run", pc, "x" * 5000).failed("file/open", says=("too long",))
+
+
 # ---------------------------------------------------------------------------------------- no room
 
 
@@ -314,7 +320,8 @@ def test_output_closed_and_a_kernel_to_keep(folder, pc):
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
 def test_other_streams_closed(pc, small, closed):
-    result = run("--dry-run", "--json", pc, small, between=("sh", "-c", f'exec "$@" {closed}', "sh"))
+    result = run("--dry-run", "--json", pc, small,
+                 between=("sh", "-c", f'exec "$@" {closed}', "sh"))
     plans.Plan(result.done().out).check(images.small())
 
 
@@ -329,6 +336,15 @@ def test_reader_that_leaves(pc, small):
             assert "SIGPIPE" in str(error)
         else:
             result.failed("output/write")
+
+
+def test_files_of_limited_size(folder, pc, small):
+    """What a pipe brings is kept in memory, which counts as a file; so does a report."""
+    run("--dry-run", pc, "/dev/stdin", input=images.small(),
+        between=("prlimit", "--fsize=4096")).failed("file/buffer", says=("/dev/stdin",))
+    with (folder / "report").open("wb") as out:
+        run("--dry-run", pc, small, between=("prlimit", "--fsize=10"), stdout=out).failed(
+            "output/write")
 
 
 @pytest.mark.parametrize("limit", [3, 4, 5, 6])
