@@ -126,7 +126,7 @@ static int walk_cpio(struct span s, uint64_t off, bool is_early, uint64_t *ret_e
 		     struct diag *diag)
 {
 	static const char trailer[] = "TRAILER!!!";
-	struct cpio_entry entry;
+	struct cpio_entry entry = { 0 };
 
 	do {
 		int r = read_entry(s, off, &entry, diag);
