@@ -24,7 +24,7 @@
 static bool read_hex(struct span s, uint64_t off, uint32_t *ret)
 {
 	uint32_t v = 0;
-	uint8_t c;
+	uint8_t c = 0;
 
 	for (size_t i = 0; i < FIELD_LEN; i++) {
 		if (!span_u8(s, off + i, &c))
@@ -103,14 +103,14 @@ static bool is_early_name(struct span name)
 
 static bool is_entry_at(struct span s, uint64_t off)
 {
-	uint8_t c;
+	uint8_t c = 0;
 
 	return is_aligned(off, CPIO_ALIGN) && span_u8(s, off, &c) && c == '0';
 }
 
 static uint64_t skip_zeros(struct span s, uint64_t off)
 {
-	uint8_t c;
+	uint8_t c = 0;
 
 	while (span_u8(s, off, &c) && c == 0)
 		off++;
