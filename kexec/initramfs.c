@@ -249,6 +249,7 @@ static int add_packed(struct walk *w)
 	struct unpack_buffer *plain = &w->out.plain;
 	struct span early = span_of(w->in.data, w->off);
 	struct span rest = span_of(w->in.data + w->off, w->in.len - w->off);
+	struct span contents = { 0 };
 	const struct codec *codec = NULL;
 	size_t start, len;
 	int r = find_packed(w, rest, &codec);
@@ -259,8 +260,8 @@ static int add_packed(struct walk *w)
 		return r;
 	start = plain->len;
 	r = unpack_stream(codec, rest, w->max_len - start, plain, &len, w->diag);
-	if (r == 0)
-		r = check_contents(span_of(plain->data + start, plain->len - start), w->diag);
+	if (r == 0 && span_sub(span_of(plain->data, plain->len), start, plain->len - start, &contents))
+		r = check_contents(contents, w->diag);
 	if (r == 0)
 		r = add_member(w, codec, len, plain->len - start);
 	return r < 0 ? r : append(w, span_of(NULL, 0));

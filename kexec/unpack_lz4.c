@@ -51,14 +51,20 @@ static int decode_block(struct span block, struct unpack_out *out, struct diag *
 	return unpack_out_wrote(out, (size_t)n, diag);
 }
 
-/* Is what follows not a block? When the length is known, a payload's trailer may follow. */
+/* A payload's trailer looks like one more length. It may follow when the length is known. */
+static bool is_trailer(struct span rest, const struct unpack_out *out)
+{
+	uint32_t word;
+
+	return !out->buf && out->len == out->max && rest.len == sizeof(word) &&
+	       span_le32(rest, 0, &word) && word == out->max;
+}
+
 static bool is_end(struct span rest, const struct unpack_out *out)
 {
 	uint32_t word;
 
-	if (!span_le32(rest, 0, &word) || word == 0)
-		return true;
-	return !out->buf && out->len == out->max && rest.len == sizeof(word) && word == out->max;
+	return !span_le32(rest, 0, &word) || word == 0 || is_trailer(rest, out);
 }
 
 static int decode(struct span in, struct unpack_out *out, size_t *ret_consumed, struct diag *diag)
@@ -79,7 +85,7 @@ static int decode(struct span in, struct unpack_out *out, size_t *ret_consumed, 
 			return r;
 		rest = span_of(rest.data + len, rest.len - len);
 	}
-	*ret_consumed = in.len - rest.len;
+	*ret_consumed = in.len - (is_trailer(rest, out) ? 0 : rest.len);
 	return 0;
 }
 #endif
