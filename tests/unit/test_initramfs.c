@@ -37,6 +37,14 @@ static int done(void **state)
 	return 0;
 }
 
+/* Before anything is made. */
+static void need_all_libraries(void)
+{
+	for (size_t i = 0; unpack_codecs()[i]; i++)
+		if (!unpack_codecs()[i]->is_built)
+			skip();
+}
+
 static void add_early(struct bytes *b)
 {
 	cpio_add(b, "kernel/x86/microcode/GenuineIntel.bin", body, 5000);
@@ -56,8 +64,7 @@ static void add_packed(const char *format, const char *name)
 	struct bytes plain = { 0 };
 
 	add_root(&plain, name);
-	if (!pack(format, bytes_span(&plain), &initrd))
-		skip();
+	assert_true(pack(format, bytes_span(&plain), &initrd));
 	bytes_align(&wanted, 4);
 	bytes_add(&wanted, plain.data, plain.len);
 	bytes_free(&plain);
@@ -65,8 +72,7 @@ static void add_packed(const char *format, const char *name)
 
 static void add_packed_bytes(const void *data, size_t len)
 {
-	if (!pack("gzip", span_of(data, len), &initrd))
-		skip();
+	assert_true(pack("gzip", span_of(data, len), &initrd));
 }
 
 static int unpack(void)
@@ -133,6 +139,7 @@ static void test_early_first(void **state)
 	size_t early, len;
 
 	(void)state;
+	need_all_libraries();
 	add_early(&initrd);
 	early = initrd.len;
 	bytes_align(&initrd, 512);
@@ -149,6 +156,7 @@ static void test_mix(void **state)
 	size_t len;
 
 	(void)state;
+	need_all_libraries();
 	add_early(&initrd);
 	bytes_align(&initrd, 512);
 	bytes_add(&wanted, initrd.data, initrd.len);
@@ -198,6 +206,7 @@ static void test_archives_in_one_member(void **state)
 	struct bytes inner = { 0 };
 
 	(void)state;
+	need_all_libraries();
 	add_root(&inner, "a");
 	bytes_add_zeros(&inner, 512);
 	add_root(&inner, "b");
@@ -212,6 +221,7 @@ static void test_archives_in_one_member(void **state)
 
 static void test_unknown_bytes(void **state)
 {
+	need_all_libraries();
 	add_packed("gzip", "init");
 	bytes_add(&initrd, "\0\0garbage", 9);
 	assert_left_alone("initramfs/unknown-member");
@@ -230,6 +240,7 @@ static void test_misaligned(void **state)
 {
 	struct bytes plain = { 0 };
 
+	need_all_libraries();
 	/* A plain archive must be at a multiple of four ... */
 	add_packed("gzip", "init");
 	bytes_align(&initrd, 4);
@@ -259,6 +270,7 @@ static void break_header(size_t off, char c, const char *id, void **state)
 
 static void test_broken_archives(void **state)
 {
+	need_all_libraries();
 	break_header(5, '7', "initramfs/cpio-header", state);
 	break_header(6, 'g', "initramfs/cpio-header", state);
 	break_header(109, ' ', "initramfs/cpio-header", state);
@@ -288,6 +300,7 @@ static void test_packed_otherwise(void **state)
 {
 	struct bytes inner = { 0 };
 
+	need_all_libraries();
 	check_packed_bytes(&inner, "initramfs/not-cpio", state);
 	bytes_add_zeros(&inner, 100);
 	check_packed_bytes(&inner, "initramfs/not-cpio", state);
@@ -311,6 +324,7 @@ static void test_early_files_stay_hidden(void **state)
 {
 	struct bytes inner = { 0 };
 
+	need_all_libraries();
 	add_early(&inner);
 	check_packed_bytes(&inner, "initramfs/early-files", state);
 	inner.len = 0;
@@ -325,6 +339,7 @@ static void test_early_files_stay_hidden(void **state)
 
 static void test_damaged(void **state)
 {
+	need_all_libraries();
 	add_early(&initrd);
 	add_packed("gzip", "init");
 	initrd.data[initrd.len - 6] ^= 1;
@@ -341,6 +356,7 @@ static void test_limits(void **state)
 {
 	size_t len;
 
+	need_all_libraries();
 	add_early(&initrd);
 	bytes_add(&wanted, initrd.data, initrd.len);
 	add_packed("gzip", "init");
@@ -363,6 +379,7 @@ static void test_limits(void **state)
 static void test_no_memory(void **state)
 {
 	(void)state;
+	need_all_libraries();
 	add_packed("gzip", "init");
 	arena.fail_at = 1;
 	assert_left_alone("memory/exhausted");

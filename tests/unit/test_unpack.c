@@ -152,7 +152,8 @@ static void round_trip(const char *format, size_t len, struct bytes *b)
 	/* Once more, behind the first and with room to spare. */
 	assert_int_equal(stream(codec, bytes_span(b), SIZE_MAX / 4, &buf, &consumed), 0);
 	assert_int_equal(buf.len, 2 * len);
-	assert_memory_equal(buf.data + len, plain, len);
+	if (len > 0)
+		assert_memory_equal(buf.data + len, plain, len);
 	unpack_buffer_trim(&buf);
 	assert_true(buf.map_len - buf.len < PAGE_LEN);
 	unpack_buffer_free(&buf);
@@ -294,7 +295,7 @@ static void test_trailing(void **state)
 	bytes_free(&b);
 }
 
-/* lz4's legacy frame has no end: zeros end it, and the trailer of a payload where nothing is missing. */
+/* lz4's legacy frame has no end: zeros end it, and the trailer of a payload if nothing is missing. */
 static void test_lz4_end(void **state)
 {
 	struct bytes b = { 0 };
@@ -337,15 +338,17 @@ static void test_bombs(void **state)
 	assert_non_null(zeros);
 	for (size_t f = 0; f < array_len(formats); f++) {
 		struct unpack_buffer buf = { 0 };
+		const struct codec *codec;
 		size_t consumed;
 
 		b.len = 0;
 		if (strcmp(formats[f], "elf") == 0 || !pack(formats[f], span_of(zeros, len), &b))
 			continue;
-		assert_true(stream(unpack_find(bytes_span(&b)), bytes_span(&b), MIB, &buf, &consumed) < 0);
+		codec = unpack_find(bytes_span(&b));
+		assert_true(stream(codec, bytes_span(&b), MIB, &buf, &consumed) < 0);
 		assert_true(failed_with("unpack/too-large"));
 		assert_true(buf.map_len <= 2 * MIB);
-		assert_true(stream(unpack_find(bytes_span(&b)), bytes_span(&b), 0, &buf, &consumed) < 0);
+		assert_true(stream(codec, bytes_span(&b), 0, &buf, &consumed) < 0);
 		assert_true(failed_with("unpack/too-large"));
 		unpack_buffer_free(&buf);
 	}
@@ -471,17 +474,18 @@ static void test_lzo_variants(void **state)
 
 static void test_split(void **state)
 {
+	struct span packed, some = span_of(plain, 9999);
+	const struct codec *codec;
 	struct bytes b = { 0 };
-	struct span packed;
 	size_t len;
 
 	(void)state;
 	for (size_t f = 0; f < array_len(formats); f++) {
 		b.len = 0;
-		if (strcmp(formats[f], "elf") == 0 || !pack_payload(formats[f], span_of(plain, 9999), &b))
+		if (strcmp(formats[f], "elf") == 0 || !pack_payload(formats[f], some, &b))
 			continue;
-		assert_int_equal(unpack_split(unpack_find(bytes_span(&b)), bytes_span(&b), &packed, &len,
-					      &diag), 0);
+		codec = unpack_find(bytes_span(&b));
+		assert_int_equal(unpack_split(codec, bytes_span(&b), &packed, &len, &diag), 0);
 		assert_int_equal(len, 9999);
 		assert_int_equal(exact(unpack_find(packed), packed, len), 0);
 	}
@@ -544,6 +548,7 @@ static void test_real_kernels(void **state)
 	(void)state;
 	for (size_t i = 0; i < array_len(names); i++) {
 		struct bzimage image;
+		struct span file;
 		struct stat st;
 		void *map;
 		int fd;
@@ -557,7 +562,8 @@ static void test_real_kernels(void **state)
 		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 		assert_ptr_not_equal(map, MAP_FAILED);
 		close(fd);
-		assert_int_equal(bzimage_parse(span_of(map, (size_t)st.st_size), &arena, &image, &diag), 0);
+		file = span_of(map, (size_t)st.st_size);
+		assert_int_equal(bzimage_parse(file, &arena, &image, &diag), 0);
 		if (unpack_find(image.payload)->is_built) {
 			unpack_payload_of(&image, false);
 			n++;
