@@ -10,7 +10,6 @@
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
-.SECONDARY:
 
 VERSION := 0.1
 CC      ?= gcc
@@ -81,9 +80,9 @@ $(BUILD)/purgatory/purgatory.bin: $(BUILD)/purgatory/purgatory.elf
 	$(q)objcopy -O binary $< $@
 
 # What was built without a library is built again when it is there.
-opt_stamp := $(BUILD)/with$(subst $(eval) ,,$(filter -D%,$(opt_def)))
+opt_stamp := $(BUILD)/built-with$(subst $(eval) ,,$(filter -D%,$(opt_def)))
 $(opt_stamp):
-	@mkdir -p $(@D) && rm -f $(BUILD)/with-D* && touch $@
+	@mkdir -p $(@D) && rm -f $(BUILD)/built-with* && touch $@
 
 # ---- the command ----------------------------------------------------------------------------
 # $(1): directory, $(2): compiler, $(3): extra flags. Objects of the command, of a sanitised
