@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A kernel as an ELF file: program headers read strictly, 32 and 64 bits alike.
+ * Source: System V ABI, chapter 4 and 5; i386 and x86-64 supplements.
+ */
+#ifndef KEXEC_NG_ELF_H
+#define KEXEC_NG_ELF_H
+
+#include "diag.h"
+#include "span.h"
+
+#define ELF_LOADS_MAX	64	/* PT_LOADs; a kernel has two to five */
+
+struct elf_load {
+	uint64_t off;		/* in the file */
+	uint64_t file_len;
+	uint64_t mem_len;	/* >= file_len; the rest is zero */
+	phys_t paddr;
+	uint64_t vaddr;
+};
+
+struct elf {
+	struct span file;
+	bool is_64;
+	uint64_t entry;
+	struct elf_load loads[ELF_LOADS_MAX];	/* by paddr, disjoint, none empty */
+	size_t n_loads;
+	phys_t start;		/* lowest paddr */
+	phys_t end;		/* one past the highest paddr + mem_len */
+	uint64_t len;		/* of the ELF file itself: what follows belongs to somebody else */
+	/* First byte of .bss as a physical address; 0 when there is no such section. */
+	phys_t bss_start;
+};
+
+/* ids "elf/...": -ENOEXEC when it is none for x86, -EINVAL when it is broken. */
+must_check int elf_parse(struct span file, struct elf *ret, struct diag *diag);
+
+#endif
