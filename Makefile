@@ -58,7 +58,7 @@ say := $(if $(V),@:,@printf '  %s %s\n')
 
 src := $(sort $(wildcard kexec/*.c kexec/arch/x86/*.c))
 asm := $(sort $(wildcard kexec/arch/x86/*.S))
-lib_src := $(filter-out kexec/main.c,$(src)) purgatory/sha256.c
+lib_src  = $(filter-out kexec/main.c,$(src)) $(PURGATORY_SHARED)
 
 .PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke install clean
 all: $(BUILD)/bin/kexec
@@ -160,3 +160,10 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# Measures beside kexec-tools; writes doc/bench/ and the results in doc/performance.md.
+.PHONY: bench
+bench:
+	tests/lib/install bench
+	$(MAKE) STATIC=1
+	tests/bench/run

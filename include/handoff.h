@@ -19,35 +19,49 @@
 
 /* handoff.flags */
 #define HANDOFF_QUIET		(1 << 0)	/* print nothing on success */
-#define HANDOFF_NO_CHECKS	(1 << 1)	/* verify nothing */
-#define HANDOFF_HALT		(1 << 2)	/* on failure halt instead of reset */
-#define HANDOFF_SERIAL		(1 << 3)	/* talk on serial_port (8250, I/O ports) */
-#define HANDOFF_VGA		(1 << 4)	/* talk on the text frame buffer at vga_text */
+#define HANDOFF_HALT		(1 << 1)	/* on failure halt instead of reset */
+#define HANDOFF_SERIAL		(1 << 2)	/* talk on serial_port (8250, I/O ports) */
+#define HANDOFF_VGA		(1 << 3)	/* talk on the text frame buffer at vga_text */
 
 /* Selectors of purgatory's own GDTs; 0x10 and 0x18 are what the boot protocol documents. */
 #define SEL_CODE64		0x08	/* 64-bit code at all times */
 #define SEL_CODE		0x10	/* 64-bit code; 32-bit code in the GDT of LEAVE_32 */
 #define SEL_DATA		0x18
+#define SEL_CODE32		0x20	/* 32-bit code, but not in the GDT of LEAVE_32 */
 
 /* Offsets into struct handoff that assembly uses. */
-#define HANDOFF_LEAVE		0x20
 #define HANDOFF_ENTRY		0x28
 #define HANDOFF_ARG		0x30
-#define HANDOFF_CR3_4LEVEL	0x38
-#define HANDOFF_CR3_5LEVEL	0x40
-#define HANDOFF_RING		0x48
-#define HANDOFF_RING3_EXIT	0x50
-#define HANDOFF_RING3_CS32	0x58
-#define HANDOFF_N_NMIS		0x6c
+#define HANDOFF_RING3_EXIT	0x48
+#define HANDOFF_RING3_CS32	0x50
+#define HANDOFF_RING		0x28c
+#define HANDOFF_N_NMIS		0x298
 
 #ifndef __ASSEMBLER__
 
 #include "base.h"
-#include "sha256.h"
 
 #define HANDOFF_REGIONS_MAX	16
 #define HANDOFF_NAME_LEN	12
 #define HANDOFF_LOG_LEN		1024
+#define HANDOFF_SELF		HANDOFF_REGIONS_MAX	/* bad_region: purgatory itself */
+
+/* A region has a digest for each so many bytes: damage is found with its place, and the table of
+ * digests stays below 1/2000 of what it is of. */
+#define HANDOFF_CHUNK_LEN	(64 * KIB)
+
+enum handoff_digest {
+	HANDOFF_DIGEST_NONE = 0,	/* regions are not verified */
+	HANDOFF_DIGEST_CRC32C = 1,	/* CRC32C_LEN bytes each */
+	HANDOFF_DIGEST_SHA256 = 2,	/* SHA256_LEN bytes each */
+};
+
+/* The paging mode to leave in, with LEAVE_64. */
+enum handoff_paging {
+	HANDOFF_PAGING_KEEP = 0,
+	HANDOFF_PAGING_4_LEVEL = 1,
+	HANDOFF_PAGING_5_LEVEL = 2,	/* if the CPU can, else 4-level */
+};
 
 enum handoff_verdict {
 	VERDICT_NONE = 0,	/* purgatory did not get to one */
@@ -55,15 +69,14 @@ enum handoff_verdict {
 	VERDICT_MISMATCH = 2,
 	VERDICT_EXCEPTION = 3,
 	VERDICT_BAD_HANDOFF = 4,
-	VERDICT_UNCHECKED = 5,	/* HANDOFF_NO_CHECKS */
+	VERDICT_UNCHECKED = 5,	/* HANDOFF_DIGEST_NONE */
 };
 
 struct handoff_region {
 	phys_t start;
-	uint64_t len;			/* bytes that the digest covers */
-	uint8_t sha256[SHA256_LEN];
+	uint64_t len;			/* bytes that the digests cover */
+	uint32_t first_chunk;		/* index of its first digest in the table */
 	char name[HANDOFF_NAME_LEN];	/* with its NUL */
-	uint32_t reserved;
 };
 
 struct handoff {
@@ -73,40 +86,50 @@ struct handoff {
 	phys_t self;			/* where the loader put the image */
 	uint32_t n_regions;
 	uint32_t tsc_khz;		/* for delays; 0: unknown, a high guess is used */
-	uint32_t leave;			/* 0x20 */
+	uint32_t leave;			/* LEAVE_64, LEAVE_32 */
 	uint32_t fail_delay_ms;		/* between the report of a failure and the reset */
 	phys_t entry;			/* 0x28 */
 	phys_t arg;			/* 0x30 */
 	phys_t cr3_4level;		/* 0x38: identity map; used when CR4.LA57 is off ... */
 	phys_t cr3_5level;		/* 0x40: ... and when it is on. 0: keep what is there */
-	/* Written by purgatory. */
-	uint32_t ring;			/* 0x48: %cs & 3 at entry */
-	uint32_t verdict;		/* enum handoff_verdict */
 	/* Ring 3 only. A failure ends here, with rdi = handoff and purgatory's stack. */
-	uint64_t ring3_exit;		/* 0x50 */
-	uint32_t ring3_cs32;		/* 0x58: a 32-bit code segment for LEAVE_32; 0: none */
-	uint32_t bad_region;		/* index, after VERDICT_MISMATCH */
+	uint64_t ring3_exit;		/* 0x48 */
+	uint32_t ring3_cs32;		/* 0x50: a 32-bit code segment for LEAVE_32; 0: none */
+	uint32_t paging;		/* enum handoff_paging */
 	uint64_t vga_text;		/* 80x25 text frame buffer: 0xb8000, or a dummy one */
 	uint16_t serial_port;
 	uint16_t serial_divisor;	/* 0: leave the UART as it is */
-	uint32_t n_nmis;		/* 0x6c */
+	uint32_t digest;		/* enum handoff_digest */
+	uint32_t chunk_len;		/* a multiple of 64 */
+	uint32_t n_chunks;		/* digests in the table, at ... */
+	phys_t digests;			/* ... this address */
+	uint64_t self_len;		/* of purgatory's segment: image, digests, page tables */
+	/* CRC32C of image_len bytes at self, and of what is between the image's memory and self_len. */
+	uint32_t image_crc;
+	uint32_t tables_crc;
+	struct handoff_region regions[HANDOFF_REGIONS_MAX];
+	uint32_t crc;			/* CRC32C of all before it */
+
+	/* Written by purgatory. */
+	uint32_t ring;			/* 0x28c: %cs & 3 at entry */
+	uint32_t verdict;		/* enum handoff_verdict */
+	uint32_t bad_region;		/* index or HANDOFF_SELF, after VERDICT_MISMATCH */
+	uint32_t n_nmis;		/* 0x298 */
+	uint32_t n_levels;		/* of paging, at the jump: 4 or 5; 0 in ring 3 */
+	uint64_t bad_off;		/* of the first bad chunk in bad_region */
 	uint32_t log_len;		/* all that was printed, in every ring, is also here */
 	uint32_t vector;		/* after VERDICT_EXCEPTION */
 	uint64_t rip, cr2, error_code;
-	struct handoff_region regions[HANDOFF_REGIONS_MAX];
 	char log[HANDOFF_LOG_LEN];
 };
 
 #define HANDOFF_AT(member, off) \
 	_Static_assert(offsetof(struct handoff, member) == (off), "handoff.h: " #member)
-HANDOFF_AT(leave, HANDOFF_LEAVE);
 HANDOFF_AT(entry, HANDOFF_ENTRY);
 HANDOFF_AT(arg, HANDOFF_ARG);
-HANDOFF_AT(cr3_4level, HANDOFF_CR3_4LEVEL);
-HANDOFF_AT(cr3_5level, HANDOFF_CR3_5LEVEL);
-HANDOFF_AT(ring, HANDOFF_RING);
 HANDOFF_AT(ring3_exit, HANDOFF_RING3_EXIT);
 HANDOFF_AT(ring3_cs32, HANDOFF_RING3_CS32);
+HANDOFF_AT(ring, HANDOFF_RING);
 HANDOFF_AT(n_nmis, HANDOFF_N_NMIS);
 
 /* The first bytes of the purgatory image, written by purgatory.lds. */

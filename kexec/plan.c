@@ -99,11 +99,13 @@ static int check_segment(const struct segment *s, const struct facts *facts, str
 	if (!s->is_placed || !is_aligned(s->addr, PAGE_LEN) || !is_aligned(s->mem_len, PAGE_LEN) ||
 	    !is_aligned(s->addr, s->align))
 		return fail(diag, EADDRNOTAVAIL, "plan/unaligned",
-			    "segment '%s' at %#" PRIx64 " (%#" PRIx64 " bytes) must be aligned to %#" PRIx64,
+			    "segment '%s' at %#" PRIx64 " (%#" PRIx64
+			    " bytes) must be aligned to %#" PRIx64,
 			    s->name, s->addr, s->mem_len, s->align);
 	if (!checked_add(s->addr, s->reserve_len, &end) || end > DESTINATION_END)
 		return fail(diag, EADDRNOTAVAIL, "plan/beyond-limit",
-			    "segment '%s' at %#" PRIx64 " ends beyond the kernel's limit of %#" PRIx64,
+			    "segment '%s' at %#" PRIx64
+			    " ends beyond the kernel's limit of %#" PRIx64,
 			    s->name, s->addr, DESTINATION_END);
 	if (s->bytes.len > s->mem_len || s->mem_len > s->reserve_len)
 		return fail(diag, EINVAL, "plan/lengths-disagree",
@@ -111,11 +113,12 @@ static int check_segment(const struct segment *s, const struct facts *facts, str
 			    s->name, s->bytes.len, s->mem_len, s->reserve_len);
 	if (s->addr < s->min || end > s->end || !range_contains(allowed, window_of(s)))
 		return fail(diag, EADDRNOTAVAIL, "plan/outside-window",
-			    "segment '%s' at %#" PRIx64 "-%#" PRIx64 " lies outside its limits", s->name,
-			    s->addr, end);
+			    "segment '%s' at %#" PRIx64 "-%#" PRIx64 " lies outside its limits",
+			    s->name, s->addr, end);
 	if (!range_list_contains(&facts->ram, window_of(s)))
 		return fail(diag, EADDRNOTAVAIL, "plan/not-ram",
-			    "segment '%s' at %#" PRIx64 "-%#" PRIx64 " is not all usable System RAM",
+			    "segment '%s' at %#" PRIx64 "-%#" PRIx64
+			    " is not all usable System RAM",
 			    s->name, s->addr, end);
 	return 0;
 }
@@ -124,14 +127,16 @@ static int check_overlaps(const struct plan *plan, struct diag *diag)
 {
 	for (size_t i = 0; i < plan->n_segments; i++)
 		for (size_t k = i + 1; k < plan->n_segments; k++)
-			if (range_overlaps(window_of(&plan->segments[i]), window_of(&plan->segments[k])))
+			if (range_overlaps(window_of(&plan->segments[i]),
+					   window_of(&plan->segments[k])))
 				return fail(diag, EINVAL, "plan/overlap",
-					    "segments '%s' and '%s' overlap", plan->segments[i].name,
-					    plan->segments[k].name);
+					    "segments '%s' and '%s' overlap",
+					    plan->segments[i].name, plan->segments[k].name);
 	return 0;
 }
 
-/* kernel/kexec_core.c, sanity_check_segment_list(): neither a segment nor the sum above half of RAM. */
+/* kernel/kexec_core.c, sanity_check_segment_list(): neither a segment nor the sum above half of
+ * RAM. */
 static int check_half_of_ram(const struct plan *plan, const struct facts *facts, struct diag *diag)
 {
 	uint64_t total = plan_mem_len(plan);

@@ -22,7 +22,8 @@ struct segment {
 	/* The real bytes. bytes.data == own for segments that are built by us. */
 	struct span bytes;
 	uint8_t *own;
-	/* Bytes handed to the kernel: whole pages, >= bytes.len; what is beyond bytes.len is zero. */
+	/* Bytes handed to the kernel: whole pages, >= bytes.len; what is beyond bytes.len is zero.
+	 */
 	uint64_t mem_len;
 	/* Bytes kept free of other segments and inside RAM, >= mem_len: a kernel's window. */
 	uint64_t reserve_len;
@@ -35,8 +36,8 @@ struct segment {
 
 	phys_t addr;		/* where it got placed */
 	bool is_placed;
-	bool is_digested;	/* purgatory verifies digest over bytes.len bytes at addr */
-	uint8_t digest[SHA256_LEN];
+	bool is_digested;	/* purgatory verifies bytes.len bytes at addr, by digests: */
+	const uint8_t *digests;	/* digest.h; one for each HANDOFF_CHUNK_LEN bytes */
 };
 
 enum jump_mode {
@@ -44,15 +45,23 @@ enum jump_mode {
 	JUMP_32,	/* protected mode, paging off, esi = arg */
 };
 
+/* Paging mode of a kernel entered at JUMP_64; to change it purgatory goes through 32-bit mode. */
+enum paging {
+	PAGING_KEEP,		/* as the running kernel had it */
+	PAGING_4_LEVEL,
+	PAGING_5_LEVEL,		/* if the CPU can, else 4-level */
+};
+
 struct plan {
 	struct arena *arena;
 	const char *type;		/* name of the image_type */
-	const char *entry_name;		/* "64" or "32", as in --enter= */
+	const char *entry_name;		/* "direct", "64" or "32", as in --enter= */
 	struct segment segments[PLAN_SEGMENTS_MAX];
 	size_t n_segments;
 
 	phys_t entry;			/* handed to kexec_load: purgatory's first instruction */
 	enum jump_mode jump_mode;
+	enum paging paging;
 	phys_t jump_entry;		/* where purgatory leaves to */
 	phys_t jump_arg;		/* boot_params */
 
@@ -62,6 +71,8 @@ struct plan {
 	size_t n_e820;
 	phys_t cmdline_addr;
 	phys_t rsdp;
+	bool is_randomized;		/* KASLR: the kernel's place was drawn by us */
+	uint64_t vaddr_delta;		/* direct entry: virtual shift of the kernel */
 	const char *console;		/* where purgatory will talk: "ttyS 0x3f8, vga", "none" */
 	void *format;			/* the format's own, from plan to finish */
 };
@@ -70,8 +81,8 @@ void plan_init(struct plan *plan, struct arena *a);
 
 /*
  * Adds a segment whose first bytes.len bytes are given. mem_len becomes bytes.len rounded up to
- * whole pages, reserve_len the larger of that and reserve_len rounded up; align 0 means a page; end 0 means no
- * limit. -E2BIG when the plan is full, -EINVAL when a length wraps.
+ * whole pages, reserve_len the larger of that and reserve_len rounded up; align 0 means a page; end
+ * 0 means no limit. -E2BIG when the plan is full, -EINVAL when a length wraps.
  */
 struct segment_wish {
 	const char *name;
@@ -95,8 +106,8 @@ uint64_t plan_mem_len(const struct plan *plan);
 
 /*
  * The kernel's own rules and those it does not check, restated before the kernel sees the plan:
- * page aligned, disjoint windows, inside facts->ram and [mem_min, mem_end), below the architecture's
- * limit, each and all at most half of RAM, entry inside a segment.
+ * page aligned, disjoint windows, inside facts->ram and [mem_min, mem_end), below the
+ * architecture's limit, each and all at most half of RAM, entry inside a segment.
  */
 must_check int plan_check(const struct plan *plan, const struct facts *facts, phys_t mem_min,
 			  phys_t mem_end, struct diag *diag);

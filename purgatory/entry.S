@@ -29,6 +29,7 @@ gdt:
 	.quad 0x00af9b000000ffff	/* SEL_CODE64: flat, L */
 	.quad 0x00af9b000000ffff	/* SEL_CODE: the same */
 	.quad 0x00cf93000000ffff	/* SEL_DATA: flat, writable */
+	.quad 0x00cf9b000000ffff	/* SEL_CODE32: flat, D */
 gdt_end:
 
 	.text

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What the Makefile needs to know of purgatory. No SSE and no x87: the kernel hands over with
-# CR4.OSFXSR clear. No red zone: an NMI pushes its frame right below the stack pointer.
+# What the Makefile needs to know of purgatory; the command is made of PURGATORY_SHARED too. No SSE
+# and no x87: the kernel hands over with CR4.OSFXSR clear. No red zone: an NMI pushes its frame right
+# below the stack pointer.
 
-PURGATORY_SRC := $(addprefix purgatory/,entry.S traps.S leave64.S leave32.S \
-	main.c traps.c console.c failure.c sha256.c mem.c)
+PURGATORY_SHARED := $(addprefix purgatory/,crc32c.c sha256.c sha256_ni.S)
+PURGATORY_SRC := $(PURGATORY_SHARED) $(addprefix purgatory/,entry.S traps.S paging.S leave64.S \
+	leave32.S main.c verify.c traps.c console.c failure.c mem.c)
 
 PURGATORY_CFLAGS := -O2 -g -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
 	-mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \

@@ -52,6 +52,12 @@ leave32:
 	jnz	to_32bit
 
 	/* ---- privileged: ring 0 only ---- */
+	/* An NMI returns to the selector that it found: it must be 64-bit code in both GDTs. */
+	pushq	$SEL_CODE64
+	lea	in_code64(%rip), %rax
+	push	%rax
+	lretq
+in_code64:
 	sub	$16, %rsp
 	lea	gdt32(%rip), %rax
 	movw	$gdt32_end - gdt32 - 1, 6(%rsp)

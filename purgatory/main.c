@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Purgatory: what runs between two kernels. It stands on its own feet first (stack, GDT, IDT, page
- * tables), then verifies every byte the loader put in place, says so in one line, and jumps.
+ * Purgatory: what runs between two kernels. It stands on its own feet first (stack, GDT, IDT),
+ * verifies itself, takes its own page tables, then verifies every byte the loader put in place, says
+ * so in one line, and jumps.
  */
 #include "console.h"
+#include "cpuid.h"
+#include "crc32c.h"
 #include "purgatory.h"
 #include "ring0.h"
-
-#define DIGEST_SHOWN	8		/* bytes: enough to tell two digests apart */
+#include "sha256.h"
 
 #define FALLBACK_PORT		0x3f8	/* COM1 */
 #define FALLBACK_DELAY_MS	5000
 
 struct handoff handoff;
 
-/* Nothing in a handoff that we do not understand can be used, not even to complain. */
-static void distrust_handoff(void)
+void distrust_handoff(void)
 {
 	handoff.flags = HANDOFF_SERIAL;
 	handoff.serial_port = FALLBACK_PORT;
@@ -30,18 +31,60 @@ static bool is_below_4gib(uint64_t start, uint64_t len)
 	return start <= 4 * GIB && len <= 4 * GIB - start;
 }
 
-/* NULL, or what is wrong with the handoff. */
-static const char *find_flaw(void)
+/* Is it in our segment, behind the image? */
+static bool is_own_table(uint64_t start, uint64_t len)
 {
-	if (handoff.self != (uintptr_t)image_start)
-		return "purgatory is not where the loader put it";
-	if (handoff.n_regions > HANDOFF_REGIONS_MAX)
-		return "too many segments";
-	if (handoff.leave != LEAVE_64 && handoff.leave != LEAVE_32)
-		return "unknown way to leave";
+	const uint64_t min = (uintptr_t)image_end, end = handoff.self + handoff.self_len;
+
+	return start >= min && start <= end && len <= end - start;
+}
+
+static const char *find_flaw_in_digests(void)
+{
+	const bool is_sha = handoff.digest == HANDOFF_DIGEST_SHA256;
+	const uint64_t digest_len = is_sha ? SHA256_LEN : CRC32C_LEN;
+
+	if (handoff.digest == HANDOFF_DIGEST_NONE)
+		return NULL;
+	if (!is_sha && handoff.digest != HANDOFF_DIGEST_CRC32C)
+		return "unknown digest";
+	if (handoff.chunk_len == 0 || handoff.chunk_len % SHA256_BLOCK != 0)
+		return "chunks of a length that cannot be";
+	if (!is_own_table(handoff.digests, handoff.n_chunks * digest_len))
+		return "the digests are not in purgatory's segment";
+	for (uint32_t i = 0; i < handoff.n_regions; i++) {
+		const struct handoff_region *r = &handoff.regions[i];
+		const uint64_t n = r->len / handoff.chunk_len + (r->len % handoff.chunk_len != 0);
+
+		if (r->len > UINT64_MAX - r->start)
+			return "a segment that wraps";
+		if (r->first_chunk > handoff.n_chunks || n > handoff.n_chunks - r->first_chunk)
+			return "a segment without digests";
+	}
+	return NULL;
+}
+
+static const char *find_flaw_in_paging(void)
+{
+	const phys_t roots[] = { handoff.cr3_4level, handoff.cr3_5level };
+	const bool is_wish = handoff.paging != HANDOFF_PAGING_KEEP;
+
+	if (handoff.paging > HANDOFF_PAGING_5_LEVEL || (is_wish && handoff.leave != LEAVE_64))
+		return "unknown paging mode";
+	if (is_wish && !is_below_4gib(handoff.self, handoff.self_len))
+		return "paging mode to be set, but purgatory is above 4 GiB";
+	for (size_t i = 0; i < array_len(roots); i++)
+		if ((is_wish || roots[i] != 0) && !is_own_table(roots[i], PAGE_LEN))
+			return "the page tables are not in purgatory's segment";
+	return NULL;
+}
+
+static const char *find_flaw_in_leave(void)
+{
 	if (handoff.leave == LEAVE_64)
 		return NULL;
-
+	if (handoff.leave != LEAVE_32)
+		return "unknown way to leave";
 	if (!is_below_4gib(handoff.self, (uint64_t)(image_end - image_start)))
 		return "32-bit entry, but purgatory is above 4 GiB";
 	if (!is_below_4gib(handoff.entry, 1) || !is_below_4gib(handoff.arg, 1))
@@ -51,14 +94,35 @@ static const char *find_flaw(void)
 	return NULL;
 }
 
+/* NULL, or what is wrong with the handoff. */
+static const char *find_flaw(void)
+{
+	const char *flaw;
+
+	if (handoff.self != (uintptr_t)image_start)
+		return "purgatory is not where the loader put it";
+	if (handoff.self_len < (uint64_t)(image_end - image_start) ||
+	    handoff.self_len > UINT64_MAX - handoff.self)
+		return "purgatory's segment is shorter than purgatory";
+	if (handoff.n_regions > HANDOFF_REGIONS_MAX)
+		return "too many segments";
+	flaw = find_flaw_in_leave();
+	if (!flaw)
+		flaw = find_flaw_in_paging();
+	return flaw ? flaw : find_flaw_in_digests();
+}
+
 static void check_handoff(void)
 {
 	const bool is_ours = handoff.magic == HANDOFF_MAGIC && handoff.len == sizeof(handoff);
-	const char *flaw;
+	const char *flaw = "it is not of this version";
 
-	if (!is_ours)
+	if (is_ours) {
+		verify_handoff();
+		flaw = find_flaw();
+	} else {
 		distrust_handoff();
-	flaw = is_ours ? find_flaw() : "it is not of this version";
+	}
 	if (!flaw)
 		return;
 
@@ -69,60 +133,27 @@ static void check_handoff(void)
 	failure_end(VERDICT_BAD_HANDOFF);
 }
 
-static void load_page_tables(void)
+/* Our page tables, and the paging mode that the new kernel is to have. Ring 0 only. */
+static void set_paging(void)
 {
-	const phys_t root = read_cr4() & CR4_LA57 ? handoff.cr3_5level : handoff.cr3_4level;
+	const uint64_t cr4 = read_cr4();
+	const bool is_5level = cr4 & CR4_LA57;
+	bool wants_5level = is_5level;
+	phys_t root;
 
-	if (root != 0)
+	if (handoff.paging == HANDOFF_PAGING_4_LEVEL)
+		wants_5level = false;
+	else if (handoff.paging == HANDOFF_PAGING_5_LEVEL)
+		wants_5level = is_5level || (cpuid_read(7).ecx & CPUID_7_ECX_LA57);
+	root = wants_5level ? handoff.cr3_5level : handoff.cr3_4level;
+	handoff.n_levels = wants_5level ? 5 : 4;
+
+	if (wants_5level != is_5level) {
+		traps_prepare_unpaged(SEL_CODE32);
+		paging_switch((uint32_t)(cr4 ^ CR4_LA57), (uint32_t)root);
+	} else if (root != 0) {
 		write_cr3(root);
-}
-
-static void report_damage(const struct handoff_region *region, const uint8_t *found)
-{
-	say("kexec: segment ");
-	say_bounded(region->name, sizeof(region->name));
-	say(" is damaged: at ");
-	say_hex(region->start);
-	say(", length ");
-	say_hex(region->len);
-	say("\nkexec: SHA-256 expected ");
-	say_bytes(region->sha256, DIGEST_SHOWN);
-	say("..., found ");
-	say_bytes(found, DIGEST_SHOWN);
-	say("...\n");
-}
-
-static bool region_is_intact(const struct handoff_region *region)
-{
-	uint8_t found[SHA256_LEN];
-	struct sha256 hash;
-
-	sha256_start(&hash);
-	sha256_add(&hash, (const void *)(uintptr_t)region->start, region->len);
-	sha256_finish(&hash, found);
-	if (__builtin_memcmp(found, region->sha256, SHA256_LEN) == 0)
-		return true;
-	report_damage(region, found);
-	return false;
-}
-
-static void check_regions(void)
-{
-	uint32_t n_damaged = 0;
-
-	if (handoff.flags & HANDOFF_NO_CHECKS) {
-		handoff.verdict = VERDICT_UNCHECKED;
-		return;
 	}
-	for (uint32_t i = 0; i < handoff.n_regions; i++) {
-		if (region_is_intact(&handoff.regions[i]))
-			continue;
-		if (n_damaged++ == 0)
-			handoff.bad_region = i;
-	}
-	if (n_damaged > 0)
-		failure_end(VERDICT_MISMATCH);
-	handoff.verdict = VERDICT_MATCH;
 }
 
 static void say_count(uint64_t n, const char *one, const char *many)
@@ -155,10 +186,11 @@ void purgatory_main(void)
 	if (is_ring0())
 		traps_start();
 	check_handoff();
-	if (is_ring0())
-		load_page_tables();
 	console_start();
-	check_regions();
+	verify_self();
+	if (is_ring0())
+		set_paging();
+	verify_regions();
 	say_success();
 
 	if (handoff.leave == LEAVE_64)

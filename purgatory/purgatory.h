@@ -12,7 +12,7 @@
 
 extern struct handoff handoff;
 /* The image in memory, from its head to the end of its stack (purgatory.lds). */
-extern const uint8_t image_start[], image_end[];
+extern const uint8_t image_start[], image_file_end[], image_end[];
 
 static inline bool is_ring0(void)
 {
@@ -26,6 +26,8 @@ _Noreturn void purgatory_main(void);
 void traps_start(void);
 /* Prepares for leave32(): NMIs stay harmless on the way and, without paging, after it. */
 void traps_prepare_32bit(void);
+/* Prepares for paging_switch(), in the same sense: code32 is 32-bit code in the GDT in use. */
+void traps_prepare_unpaged(uint16_t code32);
 /* traps.S calls it, on a fresh stack. */
 _Noreturn void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, uint64_t cr2);
 
@@ -34,6 +36,20 @@ _Noreturn void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, u
 _Noreturn void failure_end(enum handoff_verdict verdict);
 /* The last resort of a failure that failed: a triple fault, in silence. Ring 0 only. */
 _Noreturn void failure_reset_at_once(void);
+
+/* main.c: nothing in a handoff that we do not understand can be used, not even to complain. From
+ * here on it has only what a report needs. */
+void distrust_handoff(void);
+
+/* verify.c. Each comes back only if all is intact, else a report and failure_end(). In this order;
+ * after the first one main.c looks whether what the handoff says can be. */
+void verify_handoff(void);
+void verify_self(void);		/* the image, and the tables behind it */
+void verify_regions(void);	/* sets handoff.verdict */
+
+/* Assembly: turns paging off and on again, with CR4 = cr4 and CR3 = cr3. Ring 0, everything that is
+ * used on the way below 4 GiB. */
+void paging_switch(uint32_t cr4, uint32_t cr3);
 
 /* Assembly: the ways out. */
 _Noreturn void leave64(void);

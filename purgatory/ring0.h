@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The instructions that only ring 0 may execute. Each caller stands behind is_ring0(); the other
- * privileged instructions are in entry.S, traps.S and leave32.S, behind the same test.
+ * privileged instructions are in entry.S, traps.S, paging.S and leave32.S, behind the same test.
  */
 #ifndef PURGATORY_RING0_H
 #define PURGATORY_RING0_H
 
 #include "base.h"
 
-#define CR4_LA57	(1UL << 12)
+#define CR0_EM			(1UL << 2)
+#define CR0_TS			(1UL << 3)
+#define CR4_OSFXSR		(1UL << 9)
+#define CR4_OSXMMEXCPT		(1UL << 10)
+#define CR4_LA57		(1UL << 12)
 
 /* The operand of lidt in 64-bit mode. */
 struct table_register {
@@ -29,12 +33,30 @@ static inline uint8_t inb(uint16_t port)
 	return value;
 }
 
+static inline uint64_t read_cr0(void)
+{
+	uint64_t value;
+
+	__asm__ volatile("mov %%cr0, %0" : "=r"(value));
+	return value;
+}
+
+static inline void write_cr0(uint64_t value)
+{
+	__asm__ volatile("mov %0, %%cr0" : : "r"(value) : "memory");
+}
+
 static inline uint64_t read_cr4(void)
 {
 	uint64_t value;
 
 	__asm__ volatile("mov %%cr4, %0" : "=r"(value));
 	return value;
+}
+
+static inline void write_cr4(uint64_t value)
+{
+	__asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
 }
 
 static inline void write_cr3(uint64_t value)

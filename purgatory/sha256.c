@@ -5,7 +5,11 @@
  */
 #include "sha256.h"
 
-static const uint32_t k[64] = {
+#include "cpuid.h"
+
+/* sha256_ni.S uses them too. */
+extern const uint32_t sha256_k[64];
+__attribute__((visibility("hidden"), aligned(16))) const uint32_t sha256_k[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
 	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
 	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -58,7 +62,7 @@ static inline uint32_t small_sigma1(uint32_t x)
 /* One round. Instead of moving the eight variables, the next round names them rotated. */
 #define ROUND(a, b, c, d, e, f, g, h, i, word) \
 	do { \
-		const uint32_t t1 = h + big_sigma1(e) + ch(e, f, g) + k[t + (i)] + (word); \
+		const uint32_t t1 = h + big_sigma1(e) + ch(e, f, g) + sha256_k[t + (i)] + (word); \
 		d += t1; \
 		h = t1 + big_sigma0(a) + maj(a, b, c); \
 	} while (0)
@@ -83,7 +87,7 @@ static inline uint32_t read_be32(const uint8_t *p)
 	return __builtin_bswap32(v);
 }
 
-static void add_blocks(uint32_t state[8], const uint8_t *data, size_t n_blocks)
+static void add_blocks_portable(uint32_t state[8], const uint8_t *data, size_t n_blocks)
 {
 	uint32_t w[16];
 
@@ -110,12 +114,44 @@ static void add_blocks(uint32_t state[8], const uint8_t *data, size_t n_blocks)
 	}
 }
 
-void sha256_start(struct sha256 *h)
+/* sha256_ni.S: n_blocks is not 0. The second message is stride bytes behind the first. */
+#pragma GCC visibility push(hidden)
+void sha256_ni_blocks(uint32_t state[8], const uint8_t *data, size_t n_blocks);
+void sha256_ni_blocks_two(uint32_t states[2][8], const uint8_t *data, size_t stride,
+			  size_t n_blocks);
+#pragma GCC visibility pop
+
+static void add_blocks(struct sha256 *h, const uint8_t *data, size_t n_blocks)
+{
+	if (n_blocks == 0)
+		return;
+	if (h->method == SHA256_NI)
+		sha256_ni_blocks(h->state, data, n_blocks);
+	else
+		add_blocks_portable(h->state, data, n_blocks);
+}
+
+enum sha256_method sha256_best_method(void)
+{
+	const uint32_t sse = CPUID_1_ECX_SSSE3 | CPUID_1_ECX_SSE41;
+
+	if ((cpuid_read(1).ecx & sse) == sse && (cpuid_read(7).ebx & CPUID_7_EBX_SHA))
+		return SHA256_NI;
+	return SHA256_PORTABLE;
+}
+
+void sha256_start_by(struct sha256 *h, enum sha256_method method)
 {
 	*h = (struct sha256){
+		.method = method,
 		.state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
 			   0x1f83d9ab, 0x5be0cd19 },
 	};
+}
+
+void sha256_start(struct sha256 *h)
+{
+	sha256_start_by(h, SHA256_PORTABLE);
 }
 
 void sha256_add(struct sha256 *h, const void *data, size_t len)
@@ -132,11 +168,11 @@ void sha256_add(struct sha256 *h, const void *data, size_t len)
 		__builtin_memcpy(h->block + held, from, part);
 		if (held + part < SHA256_BLOCK)
 			return;
-		add_blocks(h->state, h->block, 1);
+		add_blocks(h, h->block, 1);
 		from += part;
 		len -= part;
 	}
-	add_blocks(h->state, from, len / SHA256_BLOCK);
+	add_blocks(h, from, len / SHA256_BLOCK);
 	if (len % SHA256_BLOCK > 0)
 		__builtin_memcpy(h->block, from + len - len % SHA256_BLOCK, len % SHA256_BLOCK);
 }
@@ -154,5 +190,48 @@ void sha256_finish(struct sha256 *h, uint8_t ret_digest[SHA256_LEN])
 		const uint32_t word = __builtin_bswap32(h->state[i]);
 
 		__builtin_memcpy(ret_digest + 4 * i, &word, sizeof(word));
+	}
+}
+
+/* Two chunks of the same length, which is a multiple of the block's: their padding is a block. */
+static void digest_two(const uint8_t *data, size_t chunk_len, uint8_t *ret)
+{
+	uint32_t states[2][8];
+	struct sha256 h;
+
+	sha256_start_by(&h, SHA256_NI);
+	__builtin_memcpy(states[0], h.state, sizeof(h.state));
+	__builtin_memcpy(states[1], h.state, sizeof(h.state));
+	sha256_ni_blocks_two(states, data, chunk_len, chunk_len / SHA256_BLOCK);
+	for (size_t i = 0; i < 2; i++) {
+		h.total_len = chunk_len;
+		__builtin_memcpy(h.state, states[i], sizeof(h.state));
+		sha256_finish(&h, ret + i * SHA256_LEN);
+	}
+}
+
+void sha256_chunks(enum sha256_method method, const void *data, size_t len, size_t chunk_len,
+		   uint8_t *ret)
+{
+	const bool by_two = method == SHA256_NI && chunk_len % SHA256_BLOCK == 0;
+	const uint8_t *from = (const uint8_t *)data;
+
+	while (len > 0) {
+		const size_t part = min_u64(len, chunk_len);
+		struct sha256 h;
+
+		if (by_two && len / 2 >= chunk_len) {
+			digest_two(from, chunk_len, ret);
+			from += 2 * chunk_len;
+			len -= 2 * chunk_len;
+			ret += 2 * SHA256_LEN;
+			continue;
+		}
+		sha256_start_by(&h, method);
+		sha256_add(&h, from, part);
+		sha256_finish(&h, ret);
+		from += part;
+		len -= part;
+		ret += SHA256_LEN;
 	}
 }

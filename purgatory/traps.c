@@ -34,7 +34,8 @@ _Static_assert(sizeof(struct gate32) == 8, "a gate of protected mode");
 
 static struct gate64 idt[N_VECTORS];
 static struct gate32 idt32[VECTOR_NMI + 1];
-/* leave32.S loads it; in 32-bit code lidt reads the lower half of base. */
+/* leave32.S and paging.S load them; in 32-bit code lidt reads the lower half of base. */
+struct table_register idtr __attribute__((visibility("hidden")));
 struct table_register idtr32 __attribute__((visibility("hidden")));
 static uint32_t n_traps;
 
@@ -53,20 +54,27 @@ void traps_start(void)
 			.offset_32 = (uint32_t)(at >> 32),
 		};
 	}
+	idtr.limit = sizeof(idt) - 1;
+	idtr.base = (uintptr_t)idt;
 	load_idt(idt, sizeof(idt));
 }
 
 void traps_prepare_32bit(void)
 {
-	const uintptr_t at = (uintptr_t)nmi_stub32;
-
 	/* In the GDT of leave32.S SEL_CODE is a 32-bit segment, which no gate of long mode may name. */
 	for (uint32_t i = 0; i < N_VECTORS; i++)
 		idt[i].selector = SEL_CODE64;
+	/* ... and is also 32-bit code in the GDT that an i386 kernel loads before its IDT. */
+	traps_prepare_unpaged(SEL_CODE);
+}
+
+void traps_prepare_unpaged(uint16_t code32)
+{
+	const uintptr_t at = (uintptr_t)nmi_stub32;
 
 	idt32[VECTOR_NMI] = (struct gate32){
 		.offset_0 = (uint16_t)at,
-		.selector = SEL_CODE,
+		.selector = code32,
 		.type = GATE_INTERRUPT,
 		.offset_16 = (uint16_t)(at >> 16),
 	};

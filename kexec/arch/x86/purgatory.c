@@ -8,6 +8,8 @@
 
 #include "arch/x86/pagetable.h"
 #include "checked.h"
+#include "crc32c.h"
+#include "digest.h"
 
 #define LOW_MEMORY_END		(1 * MIB)	/* BDA, EBDA, VGA, ROMs */
 #define VGA_TEXT		0xb8000
@@ -45,10 +47,21 @@ static int read_head(struct purgatory_head *ret, struct diag *diag)
 	return 0;
 }
 
-/* Where the page tables begin in the segment. */
-static uint64_t tables_off(const struct purgatory_head *head)
+/* What follows the image in the segment. */
+struct layout {
+	uint64_t digests_off;
+	uint64_t tables_off;
+};
+
+static struct layout lay_out(const struct purgatory_head *head, const struct plan *plan,
+			     enum digest digest)
 {
-	return align_down(head->mem_len + PAGE_LEN - 1, PAGE_LEN);
+	const uint64_t end = head->mem_len + digest_table_len(plan, digest);
+
+	return (struct layout){
+		.digests_off = head->mem_len,
+		.tables_off = align_down(end + PAGE_LEN - 1, PAGE_LEN),
+	};
 }
 
 static int add_range(struct range_list *l, phys_t start, uint64_t len, struct diag *diag)
@@ -114,6 +127,12 @@ static int find_mapped(const struct facts *facts, struct arena *a, struct range_
 	return 0;
 }
 
+/* Does purgatory run 32-bit code, to leave or to change the paging mode? */
+static bool needs_32bit(const struct plan *plan)
+{
+	return plan->jump_mode == JUMP_32 || plan->paging != PAGING_KEEP;
+}
+
 int purgatory_plan(const struct request *req, const struct facts *facts, struct plan *plan,
 		   struct diag *diag)
 {
@@ -121,7 +140,7 @@ int purgatory_plan(const struct request *req, const struct facts *facts, struct 
 		.name = PURGATORY_SEGMENT,
 		.align = PAGE_LEN,
 		.min = LOW_MEMORY_END,
-		.end = plan->jump_mode == JUMP_32 ? 4 * GIB : PAGETABLE_END,
+		.end = needs_32bit(plan) ? 4 * GIB : PAGETABLE_END,
 	};
 	struct purgatory_head head;
 	struct range_list mapped;
@@ -129,7 +148,6 @@ int purgatory_plan(const struct request *req, const struct facts *facts, struct 
 	uint64_t len;
 	int r;
 
-	(void)req;
 	r = read_head(&head, diag);
 	if (r < 0)
 		return r;
@@ -137,7 +155,8 @@ int purgatory_plan(const struct request *req, const struct facts *facts, struct 
 	if (r < 0)
 		return r;
 	/* Segments lie in RAM, so their windows will add nothing to the tables. */
-	len = tables_off(&head) + pagetable_len(&mapped, facts->cpu.has_1gib_pages);
+	len = lay_out(&head, plan, req->digest).tables_off +
+	      pagetable_len(&mapped, facts->cpu.has_1gib_pages);
 	r = plan_add_own(plan, &wish, len, &segment, diag);
 	if (r < 0)
 		return r;
@@ -177,24 +196,27 @@ static int build_tables(const struct facts *facts, struct plan *plan, const stru
 	return 0;
 }
 
-static void digest_segments(struct plan *plan, struct handoff *handoff)
+/* That there is room for the table build_tables() has found out, which puts its own behind it. */
+static void digest_segments(const struct request *req, struct plan *plan,
+			    const struct segment *self, const struct layout *layout,
+			    struct handoff *handoff)
 {
+	digest_plan(plan, req->digest, self->own + layout->digests_off);
+	handoff->digest = digest_of_handoff(req->digest);
+	handoff->chunk_len = HANDOFF_CHUNK_LEN;
+	handoff->digests = self->addr + layout->digests_off;
 	for (size_t i = 0; i < plan->n_segments; i++) {
-		struct segment *s = &plan->segments[i];
+		const struct segment *s = &plan->segments[i];
 		struct handoff_region *region;
-		struct sha256 hash;
 
-		if (!s->is_digested)
+		if (!s->is_digested || req->digest == DIGEST_NONE)
 			continue;
-		sha256_start(&hash);
-		sha256_add(&hash, s->bytes.data, s->bytes.len);
-		sha256_finish(&hash, s->digest);
-
 		region = &handoff->regions[handoff->n_regions++];
 		region->start = s->addr;
 		region->len = s->bytes.len;
-		memcpy(region->sha256, s->digest, SHA256_LEN);
+		region->first_chunk = handoff->n_chunks;
 		memcpy(region->name, s->name, SEGMENT_NAME_LEN);
+		handoff->n_chunks += (uint32_t)digest_n_chunks(s->bytes.len);
 	}
 }
 
@@ -251,6 +273,25 @@ static int set_consoles(const struct request *req, const struct facts *facts, st
 	return plan->console ? 0 : fail_nomem(diag);
 }
 
+static int set_paging(const struct plan *plan, const struct segment *self, struct handoff *handoff,
+		      struct diag *diag)
+{
+	static const enum handoff_paging modes[] = {
+		[PAGING_KEEP] = HANDOFF_PAGING_KEEP,
+		[PAGING_4_LEVEL] = HANDOFF_PAGING_4_LEVEL,
+		[PAGING_5_LEVEL] = HANDOFF_PAGING_5_LEVEL,
+	};
+
+	if (plan->jump_mode == JUMP_32)
+		return 0;	/* there will be none */
+	handoff->paging = modes[plan->paging];
+	if (needs_32bit(plan) && self->addr + self->bytes.len > 4 * GIB)
+		return fail(diag, EADDRNOTAVAIL, "purgatory/paging-above-4gib",
+			    "purgatory at %#" PRIx64 " cannot set the paging mode, which takes 32-bit "
+			    "code, from above 4 GiB", self->addr);
+	return 0;
+}
+
 static int set_leave(const struct plan *plan, struct handoff *handoff, struct diag *diag)
 {
 	handoff->leave = plan->jump_mode == JUMP_32 ? LEAVE_32 : LEAVE_64;
@@ -277,6 +318,10 @@ static int set_leave(const struct plan *plan, struct handoff *handoff, struct di
 static int fill_handoff(const struct request *req, const struct facts *facts, struct plan *plan,
 			struct handoff *handoff, struct diag *diag)
 {
+	int r = set_leave(plan, handoff, diag);
+
+	if (r < 0)
+		return r;
 	handoff->magic = HANDOFF_MAGIC;
 	handoff->len = sizeof(*handoff);
 	handoff->tsc_khz = facts->cpu.tsc_khz;
@@ -285,10 +330,6 @@ static int fill_handoff(const struct request *req, const struct facts *facts, st
 		handoff->flags |= HANDOFF_QUIET;
 	if (req->on_failure == ON_FAILURE_HALT)
 		handoff->flags |= HANDOFF_HALT;
-	if (req->no_checks)
-		handoff->flags |= HANDOFF_NO_CHECKS;
-	else
-		digest_segments(plan, handoff);
 	return set_consoles(req, facts, plan, handoff, diag);
 }
 
@@ -300,12 +341,28 @@ static bool is_all_placed(const struct plan *plan)
 	return true;
 }
 
+/* Everything is there: what purgatory checks itself with. */
+static void seal(struct segment *self, const struct purgatory_head *head, struct handoff *handoff)
+{
+	struct crc32c crc;
+
+	crc32c_start(&crc);
+	handoff->self = self->addr;
+	handoff->self_len = self->bytes.len;
+	handoff->image_crc = crc32c_add(&crc, 0, self->own, head->file_len);
+	handoff->tables_crc = crc32c_add(&crc, 0, self->own + head->mem_len,
+					 self->bytes.len - head->mem_len);
+	handoff->crc = crc32c_add(&crc, 0, handoff, offsetof(struct handoff, crc));
+	memcpy(self->own + head->handoff_off, handoff, sizeof(*handoff));
+}
+
 int purgatory_finish(const struct request *req, const struct facts *facts, struct plan *plan,
 		     struct diag *diag)
 {
 	struct segment *self = plan_find(plan, PURGATORY_SEGMENT);
 	struct handoff handoff = { 0 };
 	struct purgatory_head head;
+	struct layout layout;
 	int r = read_head(&head, diag);
 
 	if (r < 0)
@@ -313,17 +370,16 @@ int purgatory_finish(const struct request *req, const struct facts *facts, struc
 	if (!self || !is_all_placed(plan))
 		return fail(diag, EINVAL, "purgatory/not-placed",
 			    "purgatory can be completed only when every segment has its address");
-	r = set_leave(plan, &handoff, diag);
-	if (r < 0)
-		return r;
+	layout = lay_out(&head, plan, req->digest);
 	r = fill_handoff(req, facts, plan, &handoff, diag);
+	if (r == 0)
+		r = set_paging(plan, self, &handoff, diag);
+	if (r == 0)
+		r = build_tables(facts, plan, self, layout.tables_off, &handoff, diag);
 	if (r < 0)
 		return r;
-	r = build_tables(facts, plan, self, tables_off(&head), &handoff, diag);
-	if (r < 0)
-		return r;
-	handoff.self = self->addr;
-	memcpy(self->own + head.handoff_off, &handoff, sizeof(handoff));
+	digest_segments(req, plan, self, &layout, &handoff);
+	seal(self, &head, &handoff);
 	plan->entry = self->addr + head.entry_off;
 	return 0;
 }
