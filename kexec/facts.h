@@ -60,9 +60,10 @@ struct efi_facts {
 };
 
 enum display_owner {
-	DISPLAY_UNKNOWN,	/* nothing in /sys says */
-	DISPLAY_FIRMWARE,	/* what the firmware set up still drives it: simpledrm, efifb, vesafb, text */
-	DISPLAY_NATIVE,		/* a driver that reprogrammed the hardware */
+	DISPLAY_UNKNOWN, /* nothing in /sys says */
+	DISPLAY_FIRMWARE, /* what the firmware set up still drives it: simpledrm, efifb, vesafb,
+			     text */
+	DISPLAY_NATIVE, /* a driver that reprogrammed the hardware */
 };
 
 enum rsdp_source {
@@ -88,15 +89,18 @@ struct policy_facts {
 };
 
 struct console_facts {
-	uint16_t serial_port;	/* I/O port of an 8250 that is a console of the running kernel; 0: none */
+	uint16_t serial_port; /* I/O port of an 8250 that is a console of the running kernel; 0:
+				 none */
 	bool has_vga_text;	/* tty0 is a console and the display is in VGA text mode */
-	const char *serial_skipped;	/* a serial console that has no I/O port ("ttyS4: MMIO"), or NULL */
+	const char *
+		serial_skipped; /* a serial console that has no I/O port ("ttyS4: MMIO"), or NULL */
 };
 
 struct cpu_facts {
 	bool has_long_mode;
 	bool has_1gib_pages;
 	bool is_la57_on;	/* the running kernel uses 5-level paging */
+	bool is_confidential_guest;	/* SEV or TDX: memory is encrypted from the host */
 	uint32_t tsc_khz;	/* 0: unknown */
 };
 
@@ -111,7 +115,9 @@ struct facts {
 	struct range_list ram;
 	bool is_ram_from_iomem;		/* false: from the firmware map, iomem was not readable */
 	struct range_list crash_kernel;	/* "Crash kernel" in /proc/iomem */
-	uint64_t ram_total;		/* bytes the running kernel manages (MemTotal); 0: unknown */
+	uint64_t ram_total; /* bytes the running kernel manages (MemTotal); 0: unknown */
+	uint64_t ram_available;		/* MemAvailable; 0: unknown */
+	bool has_unaccepted_memory;	/* of a confidential guest */
 
 	bool has_boot_params;
 	uint8_t boot_params[BOOT_PARAMS_LEN];
@@ -126,7 +132,8 @@ struct facts {
 	struct console_facts console;
 	struct cpu_facts cpu;
 	struct policy_facts policy;
-	const char *cmdline;		/* /proc/cmdline without its newline; "" if unreadable */
+	bool has_cmdline;		/* /proc/cmdline could be read */
+	const char *cmdline;		/* without its newline; "" if unreadable */
 	const char *release;		/* /proc/sys/kernel/osrelease; "" if unreadable */
 };
 

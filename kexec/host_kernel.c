@@ -44,6 +44,7 @@ static int read_cmdline(const struct host_tree *t, struct arena *a, struct facts
 	if (text.len > 0 && text.data[text.len - 1] == '\n')
 		text.len--;
 	f->cmdline = arena_strndup(a, (const char *)text.data, text.len);
+	f->has_cmdline = f->cmdline;
 	return f->cmdline ? 0 : -ENOMEM;
 }
 
@@ -57,23 +58,32 @@ static int read_release(const struct host_tree *t, struct arena *a, struct facts
 	return f->release ? 0 : -ENOMEM;
 }
 
-/* "MemTotal:       16384000 kB" */
-static int read_ram_total(const struct host_tree *t, struct arena *a, struct facts *f)
+/* The bytes in "MemTotal:       16384000 kB"; false if the line is not that. */
+static bool read_kib(struct span line, const char *key, uint64_t *ret)
 {
-	struct span text, line, value, number;
+	struct span value, number;
 	uint64_t kib;
+
+	return text_value_of(line, key, &value) && text_next_word(&value, &number) &&
+	       text_is(text_trim(value), "kB") && text_number(number, &kib) &&
+	       checked_mul(kib, KIB, ret);
+}
+
+static int read_meminfo(const struct host_tree *t, struct arena *a, struct facts *f)
+{
+	struct span text, line;
+	uint64_t unaccepted;
 	int r;
 
 	r = host_file_read_start(t, a, MEMINFO_LEN_MAX, &text, "proc/meminfo");
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	while (text_next_line(&text, &line)) {
-		if (!text_value_of(line, "MemTotal", &value))
+		if (read_kib(line, "MemTotal", &f->ram_total) ||
+		    read_kib(line, "MemAvailable", &f->ram_available))
 			continue;
-		if (!text_next_word(&value, &number) || !text_is(text_trim(value), "kB") ||
-		    !text_number(number, &kib) || !checked_mul(kib, KIB, &f->ram_total))
-			f->ram_total = 0;
-		break;
+		if (read_kib(line, "Unaccepted", &unaccepted) && unaccepted > 0)
+			f->has_unaccepted_memory = true;
 	}
 	return 0;
 }
@@ -87,7 +97,7 @@ int host_read_kernel(const struct host_tree *t, struct arena *a, struct facts *f
 	if (r == 0)
 		r = read_release(t, a, f);
 	if (r == 0)
-		r = read_ram_total(t, a, f);
+		r = read_meminfo(t, a, f);
 	return r;
 }
 
@@ -109,6 +119,16 @@ static uint32_t khz_of_mhz(struct span mhz)
 	return (uint32_t)khz;
 }
 
+/* A host of SEV guests shows the sev flags too, but not that it runs under a hypervisor itself. */
+static bool is_confidential_guest(struct span flags)
+{
+	if (text_has_word(flags, "tdx_guest"))
+		return true;
+	return text_has_word(flags, "hypervisor") &&
+	       (text_has_word(flags, "sev") || text_has_word(flags, "sev_es") ||
+		text_has_word(flags, "sev_snp"));
+}
+
 static bool read_cpuinfo(struct span text, struct cpu_facts *cpu)
 {
 	struct span line, value;
@@ -121,6 +141,7 @@ static bool read_cpuinfo(struct span text, struct cpu_facts *cpu)
 			cpu->has_long_mode = text_has_word(value, "lm");
 			cpu->has_1gib_pages = text_has_word(value, "pdpe1gb");
 			cpu->is_la57_on = text_has_word(value, "la57");
+			cpu->is_confidential_guest = is_confidential_guest(value);
 		} else if (text_value_of(line, "cpu MHz", &value)) {
 			cpu->tsc_khz = khz_of_mhz(value);
 		}

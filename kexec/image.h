@@ -14,6 +14,7 @@
 
 enum enter {
 	ENTER_AUTO,	/* the best entry that image and machine allow */
+	ENTER_DIRECT,	/* the kernel proper, unpacked and relocated at load time */
 	ENTER_64,	/* the 64-bit entry of the boot protocol */
 	ENTER_32,	/* startup_32, paging off */
 };
@@ -23,9 +24,22 @@ enum on_failure {
 	ON_FAILURE_HALT,
 };
 
+/* What purgatory verifies the moved bytes with. */
+enum digest {
+	DIGEST_CRC32C,	/* finds corruption; a fraction of the time */
+	DIGEST_SHA256,
+	DIGEST_NONE,
+};
+
+enum initrd_unpack {
+	INITRD_UNPACK_AUTO,	/* when it pays and memory allows */
+	INITRD_UNPACK_YES,
+	INITRD_UNPACK_NO,
+};
+
 struct request {
 	struct span kernel;		/* the file, whole */
-	struct span initrd;		/* all parts, each padded to a page with zeros; len 0: none */
+	struct span initrd; /* all parts, each padded to a page with zeros; len 0: none */
 	size_t n_initrds;
 	const char *cmdline;		/* composed; NUL terminated */
 	const char *type;		/* --type, or NULL */
@@ -35,7 +49,7 @@ struct request {
 	bool has_seed;			/* for the next kernel's random numbers */
 	uint8_t seed[SEED_LEN];
 	bool no_efi;			/* --noefi */
-	bool no_checks;			/* purgatory verifies nothing */
+	enum digest digest;
 	bool quiet;			/* purgatory prints nothing on success */
 	enum on_failure on_failure;
 	/* Consoles of purgatory; -1: those of the running kernel */
@@ -47,8 +61,8 @@ struct request {
 
 struct image_type {
 	const char *name;	/* as in --type= and in reports */
-	/* 0 if the file is of this type, else -ENOEXEC, and why says what was missing. A file that is of
-	 * this type and broken passes the probe and fails in plan, by name. */
+	/* 0 if the file is of this type, else -ENOEXEC, and why says what was missing. A file that
+	 * is of this type and broken passes the probe and fails in plan, by name. */
 	int (*probe)(struct span file, struct diag *why);
 	/* Adds this format's segments to the plan, each with what it asks for. */
 	int (*plan)(const struct request *req, const struct facts *facts, struct plan *plan,

@@ -137,13 +137,49 @@ static int take_enter(struct parse *p, const struct option_row *row, const char 
 {
 	if (strcmp(value, "auto") == 0)
 		p->out.enter = ENTER_AUTO;
+	else if (strcmp(value, "direct") == 0)
+		p->out.enter = ENTER_DIRECT;
 	else if (strcmp(value, "64") == 0)
 		p->out.enter = ENTER_64;
 	else if (strcmp(value, "32") == 0)
 		p->out.enter = ENTER_32;
 	else
-		return bad_value(p, row, value, "auto, 64 or 32");
+		return bad_value(p, row, value, "auto, direct, 64 or 32");
 	p->asked_enter = true;
+	return 0;
+}
+
+static int take_digest(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (strcmp(value, "crc32c") == 0)
+		p->out.digest = DIGEST_CRC32C;
+	else if (strcmp(value, "sha256") == 0)
+		p->out.digest = DIGEST_SHA256;
+	else if (strcmp(value, "none") == 0)
+		p->out.digest = DIGEST_NONE;
+	else
+		return bad_value(p, row, value, "crc32c, sha256 or none");
+	return 0;
+}
+
+static int take_no_checks(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)row;
+	(void)value;
+	p->out.digest = DIGEST_NONE;
+	return 0;
+}
+
+static int take_initrd_unpack(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (strcmp(value, "auto") == 0)
+		p->out.initrd_unpack = INITRD_UNPACK_AUTO;
+	else if (strcmp(value, "yes") == 0)
+		p->out.initrd_unpack = INITRD_UNPACK_YES;
+	else if (strcmp(value, "no") == 0)
+		p->out.initrd_unpack = INITRD_UNPACK_NO;
+	else
+		return bad_value(p, row, value, "auto, yes or no");
 	return 0;
 }
 
@@ -318,6 +354,9 @@ const struct option_row option_table[] = {
 	  .help = "insist on this image type, e.g. bzImage" },
 	{ "noefi", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
 	  SETS(out.no_efi), .help = "do not tell the new kernel about EFI" },
+	{ "initrd-unpack", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
+	  .needs_kexec_load = true, .take = take_initrd_unpack, .value = "WHEN",
+	  .help = "unpack it now, not after the jump: auto\n(default), yes or no" },
 	{ "args-linux", .group = GROUP_KERNEL, .is_load_only = true, .take = take_no_effect,
 	  .help = "accepted; every image gets Linux arguments" },
 
@@ -327,7 +366,8 @@ const struct option_row option_table[] = {
 	  .value = "ADDR", .help = "highest address to use" },
 	{ "enter", .is_ours = true, .group = GROUP_PLACEMENT, .is_load_only = true,
 	  .needs_kexec_load = true, .take = take_enter, .value = "HOW",
-	  .help = "entry point: auto, 64 or 32 (bits); default auto" },
+	  .help = "auto (default), direct (the kernel itself,\nunpacked at load time), 64 or 32 "
+		  "(its stub)" },
 	{ "entry-32bit", .group = GROUP_PLACEMENT, .is_load_only = true, .needs_kexec_load = true,
 	  .take = take_entry_32bit, .help = "same as --enter=32" },
 
@@ -345,8 +385,11 @@ const struct option_row option_table[] = {
 	{ "on-failure", .is_ours = true, .group = GROUP_PURGATORY, .needs_kexec_load = true,
 	  .take = take_on_failure, .value = "WHAT",
 	  .help = "after damage was found: reset (default) or halt" },
+	{ "digest", .is_ours = true, .group = GROUP_PURGATORY, .is_load_only = true,
+	  .needs_kexec_load = true, .take = take_digest, .value = "HOW",
+	  .help = "verify the loaded bytes before the jump by crc32c\n(default), sha256 or none" },
 	{ "no-checks", 'i', .group = GROUP_PURGATORY, .needs_kexec_load = true,
-	  SETS(out.no_checks), .help = "do not verify the loaded bytes before the jump" },
+	  .take = take_no_checks, .help = "same as --digest=none" },
 
 	{ "kexec-syscall-auto", 'a', .group = GROUP_CALL, .take = take_call,
 	  .help = "whatever works here (default)" },
@@ -372,11 +415,10 @@ const struct option_row option_table[] = {
 	{ "debug", 'd', .group = GROUP_REPORT, SETS(out.debug),
 	  .help = "print the plan and every decision on stderr" },
 
-	{ "host-root", .is_ours = true, .group = GROUP_TEST, .take = take_host_root,
-	  .value = "DIR", .help = "with --dry-run: read /proc and /sys below DIR" },
-	{ "seed", .is_ours = true, .group = GROUP_TEST, .needs_kexec_load = true,
-	  .take = take_seed, .value = "SEED",
-	  .help = "fixed random seed: same input, same plan" },
+	{ "host-root", .is_ours = true, .group = GROUP_TEST, .take = take_host_root, .value = "DIR",
+	  .help = "with --dry-run: read /proc and /sys below DIR" },
+	{ "seed", .is_ours = true, .group = GROUP_TEST, .needs_kexec_load = true, .take = take_seed,
+	  .value = "SEED", .help = "fixed random seed: same input, same plan" },
 
 	{ "load-preserve-context", NOT_YET },
 	{ "load-jump-back-helper", NOT_YET },
@@ -656,9 +698,9 @@ static int settle_values(struct parse *p)
 		return fail(p->diag, EINVAL, "options/mem-range",
 			    "--mem-min (0x%" PRIx64 ") is above --mem-max (0x%" PRIx64 ")",
 			    o->mem_min, o->mem_end - 1);
-	if (p->asked_entry_32bit && p->asked_enter && o->enter == ENTER_64)
+	if (p->asked_entry_32bit && (o->enter == ENTER_64 || o->enter == ENTER_DIRECT))
 		return fail(p->diag, EINVAL, "options/conflict",
-			    "--entry-32bit and --enter=64 contradict each other");
+			    "--entry-32bit and another --enter contradict each other");
 	if (p->asked_entry_32bit)
 		o->enter = ENTER_32;
 	return 0;

@@ -57,7 +57,8 @@ struct options {
 	phys_t mem_min;
 	phys_t mem_end;			/* exclusive (--mem-max is not); UINT64_MAX: no limit */
 	enum enter enter;
-	bool no_checks;
+	enum digest digest;		/* --digest; --no-checks is DIGEST_NONE */
+	enum initrd_unpack initrd_unpack;
 	bool no_efi;
 	bool no_ifdown;
 	bool no_sync;

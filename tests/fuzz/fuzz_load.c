@@ -18,7 +18,8 @@ static bool inside_one_segment(const struct plan *plan, phys_t addr, uint64_t le
 	for (size_t i = 0; i < plan->n_segments; i++) {
 		const struct segment *s = &plan->segments[i];
 
-		if (addr >= s->addr && addr - s->addr <= s->mem_len && len <= s->mem_len - (addr - s->addr))
+		if (addr >= s->addr && addr - s->addr <= s->mem_len &&
+		    len <= s->mem_len - (addr - s->addr))
 			return true;
 	}
 	return false;
@@ -26,7 +27,8 @@ static bool inside_one_segment(const struct plan *plan, phys_t addr, uint64_t le
 
 static void check_pointers(struct plan *plan)
 {
-	const struct segment *params = plan_find(plan, "params"), *initrd = plan_find(plan, "initrd");
+	const struct segment *params = plan_find(plan, "params"),
+			     *initrd = plan_find(plan, "initrd");
 	const uint8_t *zp = params->own;
 	phys_t cmdline = at32(zp, HDR_CMD_LINE_PTR) | (uint64_t)at32(zp, 0x0c8) << 32;
 	phys_t node = at16(zp, HDR_VERSION) >= 0x0209 ? at64(zp, HDR_SETUP_DATA) : 0;
@@ -35,11 +37,13 @@ static void check_pointers(struct plan *plan)
 	CHECK(at8(zp, 0x1ef) == 0);
 	CHECK(inside_one_segment(plan, cmdline, 2048));
 	if (initrd)
-		CHECK((at32(zp, HDR_RAMDISK_IMAGE) | (uint64_t)at32(zp, 0x0c0) << 32) == initrd->addr);
+		CHECK((at32(zp, HDR_RAMDISK_IMAGE) | (uint64_t)at32(zp, 0x0c0) << 32) ==
+		      initrd->addr);
 	for (; node != 0; n_nodes++) {
 		CHECK(n_nodes < 8);
 		CHECK(inside_one_segment(plan, node, 16));
-		CHECK(inside_one_segment(plan, node, 16 + (uint64_t)at32(zp, node - params->addr + 12)));
+		CHECK(inside_one_segment(plan, node,
+					 16 + (uint64_t)at32(zp, node - params->addr + 12)));
 		node = at64(zp, node - params->addr);
 	}
 	CHECK(inside_one_segment(plan, plan->jump_entry, 1));
@@ -82,8 +86,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len < 4)
 		return 0;
-	/* A valid image with patches: three bytes each, an offset into header or kernel and a value. */
+	/* A valid image with patches: three bytes each, an offset into header or kernel and a
+	 * value. */
 	make_bzimage(base);
+	if (data[0] & 2)
+		set64(base, HDR_PAYLOAD_OFFSET, 0);
 	for (size_t i = 4; i + 3 <= len; i += 3) {
 		size_t off = (size_t)(data[i] | data[i + 1] << 8);
 
@@ -97,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	facts.cpu.is_la57_on = data[2] & 0x80;
 	facts.cpu.has_1gib_pages = data[2] & 0x40;
 	make_request(&req, base, file_len);
-	req.enter = data[3] % 3;
+	req.enter = data[3] % 4;
 	req.has_seed = data[3] & 0x80;
 	if (data[3] & 0x40)
 		req.initrd = span_of(ramdisk, sizeof(ramdisk));

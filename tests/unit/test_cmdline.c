@@ -78,8 +78,11 @@ static void test_loader_words_go(void **state)
 static void test_only_whole_keys(void **state)
 {
 	static const char *const kept[] = {
-		"noinitrd=x", "initrd", "initrdmem=1,2", "initrd.x=1", "foo.BOOT_IMAGE=x", "BOOT_IMAGES=x",
-		"x=initrd=y", "BOOT_IMAGE", "Initrd=x", "rd.break=\"a initrd=b\"",
+		"noinitrd=x",	    "initrd",
+		"initrdmem=1,2",    "initrd.x=1",
+		"foo.BOOT_IMAGE=x", "BOOT_IMAGES=x",
+		"x=initrd=y",	    "BOOT_IMAGE",
+		"Initrd=x",	    "rd.break=\"a initrd=b\"",
 	};
 
 	(void)state;

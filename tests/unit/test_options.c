@@ -56,7 +56,8 @@ static void fails(const char *line, const char *id)
 
 	run(&t, line);
 	if (t.result == 0 || strcmp(t.diag.id, id) != 0)
-		print_error("%s: expected %s, got %s\n", line, id, t.result ? t.diag.id : "success");
+		print_error("%s: expected %s, got %s\n", line, id,
+			    t.result ? t.diag.id : "success");
 	assert_true(t.result < 0);
 	assert_string_equal(t.diag.id, id);
 	assert_true(t.diag.text[0] != '\0' && t.diag.advice[0] != '\0');
@@ -70,10 +71,10 @@ static void mode_is(const char *line, const char *expected)
 	char mode[16] = "";
 
 	parses(&t, line);
-	snprintf(mode, sizeof(mode), "%s%s%s%s%s%s%s%s%s%s", t.o.load ? "l" : "", t.o.exec ? "e" : "",
-		 t.o.bare_reboot ? "b" : "", t.o.unload ? "u" : "", t.o.unload_crash ? "U" : "",
-		 t.o.status ? "s" : "", t.o.status_crash ? "S" : "", t.o.help ? "h" : "",
-		 t.o.version ? "v" : "", t.o.print_ckr_size ? "k" : "");
+	snprintf(mode, sizeof(mode), "%s%s%s%s%s%s%s%s%s%s", t.o.load ? "l" : "",
+		 t.o.exec ? "e" : "", t.o.bare_reboot ? "b" : "", t.o.unload ? "u" : "",
+		 t.o.unload_crash ? "U" : "", t.o.status ? "s" : "", t.o.status_crash ? "S" : "",
+		 t.o.help ? "h" : "", t.o.version ? "v" : "", t.o.print_ckr_size ? "k" : "");
 	if (strcmp(mode, expected) != 0)
 		print_error("%s: expected mode '%s', got '%s'\n", line, expected, mode);
 	assert_string_equal(mode, expected);
@@ -214,7 +215,7 @@ static void test_defaults(void **state)
 	assert_int_equal(t.o.serial_baud, 0);
 	assert_int_equal(t.o.enter, ENTER_AUTO);
 	assert_int_equal(t.o.on_failure, ON_FAILURE_RESET);
-	assert_false(t.o.has_seed || t.o.quiet || t.o.debug || t.o.json || t.o.map || t.o.no_checks);
+	assert_false(t.o.has_seed || t.o.quiet || t.o.debug || t.o.json || t.o.map || t.o.digest);
 	assert_null(t.diag.notes);
 	done(&t);
 }
@@ -223,7 +224,8 @@ static void test_spellings(void **state)
 {
 	static const char *const lines[] = {
 		"-l K --append=A --initrd=I -d -i -x -y -s -t T",
-		"--load --append A --initrd I --debug --no-checks -x -y --kexec-file-syscall --type=T K",
+		"--load --append A --initrd I --debug --no-checks -x -y --kexec-file-syscall "
+		"--type=T K",
 		"--command-line=A --ramdisk=I -dixysltT K",
 		"-ldixyst T --command-line A --ramdisk I -- K",
 		"-l K --app=A --in=I --de --no-ch --no-i --no-s --kexec-f --ty T",
@@ -239,7 +241,7 @@ static void test_spellings(void **state)
 		assert_int_equal(t.o.n_initrds, 1);
 		assert_string_equal(t.o.initrds[0], "I");
 		assert_string_equal(t.o.type, "T");
-		assert_true(t.o.debug && t.o.no_checks && t.o.no_ifdown && t.o.no_sync);
+		assert_true(t.o.debug && t.o.digest == DIGEST_NONE && t.o.no_ifdown && t.o.no_sync);
 		assert_int_equal(t.o.call, CALL_FILE);
 		done(&t);
 	}
@@ -270,14 +272,55 @@ static void test_every_row(void **state)
 static void test_all_of_kexec_tools_is_known(void **state)
 {
 	static const char *const names[] = {
-		"help", "version", "force", "no-checks", "no-ifdown", "no-sync", "load", "unload", "exec",
-		"exec-live-update", "load-preserve-context", "load-jump-back-helper", "load-live-update",
-		"entry", "type", "load-panic", "mem-min", "mem-max", "reuseinitrd", "kexec-file-syscall",
-		"kexec-syscall", "kexec-syscall-auto", "debug", "status", "print-ckr-size", "hotplug",
-		"no-cma", "force-dtb", "reset-vga", "serial", "serial-baud", "console-vga",
-		"console-serial", "elf32-core-headers", "elf64-core-headers", "pass-memmap-cmdline",
-		"noefi", "reuse-video-type", "command-line", "append", "reuse-cmdline", "initrd",
-		"ramdisk", "args-elf", "args-linux", "args-none", "module", "real-mode", "entry-32bit",
+		"help",
+		"version",
+		"force",
+		"no-checks",
+		"no-ifdown",
+		"no-sync",
+		"load",
+		"unload",
+		"exec",
+		"exec-live-update",
+		"load-preserve-context",
+		"load-jump-back-helper",
+		"load-live-update",
+		"entry",
+		"type",
+		"load-panic",
+		"mem-min",
+		"mem-max",
+		"reuseinitrd",
+		"kexec-file-syscall",
+		"kexec-syscall",
+		"kexec-syscall-auto",
+		"debug",
+		"status",
+		"print-ckr-size",
+		"hotplug",
+		"no-cma",
+		"force-dtb",
+		"reset-vga",
+		"serial",
+		"serial-baud",
+		"console-vga",
+		"console-serial",
+		"elf32-core-headers",
+		"elf64-core-headers",
+		"pass-memmap-cmdline",
+		"noefi",
+		"reuse-video-type",
+		"command-line",
+		"append",
+		"reuse-cmdline",
+		"initrd",
+		"ramdisk",
+		"args-elf",
+		"args-linux",
+		"args-none",
+		"module",
+		"real-mode",
+		"entry-32bit",
 		"dtb",
 	};
 	static const char letters[] = "hvdfixyluetpscaS";
@@ -288,7 +331,8 @@ static void test_all_of_kexec_tools_is_known(void **state)
 		size_t n = 0;
 
 		for (size_t k = 0; k < n_option_table; k++)
-			n += strcmp(option_table[k].name, names[i]) == 0 && !option_table[k].is_ours;
+			n += strcmp(option_table[k].name, names[i]) == 0 &&
+			     !option_table[k].is_ours;
 		assert_int_equal(n, 1);
 	}
 	for (size_t i = 0; i < n_option_table; i++) {
@@ -336,7 +380,7 @@ static void test_ambiguous(void **state)
 	fails("--e", "options/ambiguous");
 	fails("-l K --c=x", "options/ambiguous");	/* command-line, console-* */
 	fails("-l K --ent=1", "options/ambiguous");	/* and not our --enter */
-	fails("-l K --se=1", "options/ambiguous");	/* serial, serial-baud; and not our --seed */
+	fails("-l K --se=1", "options/ambiguous"); /* serial, serial-baud; and not our --seed */
 	fails("-l K --d", "options/ambiguous");		/* debug, dtb; and not our --dry-run */
 	run(&t, "-l K --se=1");
 	assert_non_null(strstr(t.diag.text, "--serial, --serial-baud"));
@@ -429,8 +473,9 @@ static void test_memory(void **state)
 		const char *text;
 		uint64_t value;
 	} good[] = {
-		{ "0", 0 }, { "4096", 4096 }, { "0x1000", 0x1000 }, { "010", 8 }, { "16M", 16 * MIB },
-		{ "16m", 16 * MIB }, { "1k", KIB }, { "3G", 3 * GIB }, { "0x10K", 16 * KIB },
+		{ "0", 0 },	   { "4096", 4096 },	{ "0x1000", 0x1000 },
+		{ "010", 8 },	   { "16M", 16 * MIB }, { "16m", 16 * MIB },
+		{ "1k", KIB },	   { "3G", 3 * GIB },	{ "0x10K", 16 * KIB },
 		{ "2T", 2 * TIB },
 	};
 	static const char *const bad[] = {
@@ -556,8 +601,8 @@ static void test_calls(void **state)
 
 static void test_callers_that_load(void **state)
 {
-	char *systemd[] = { "/sbin/kexec", "--load", "/boot/vmlinuz", "--append", "root=/dev/sda1 quiet",
-			    "--initrd", "/boot/initrd.img" };
+	char *systemd[] = { "/sbin/kexec",	    "--load",	"/boot/vmlinuz",   "--append",
+			    "root=/dev/sda1 quiet", "--initrd", "/boot/initrd.img" };
 	char *debian[] = { "/sbin/kexec", "-l", "/boot/vmlinuz", "--initrd=/boot/initrd.img",
 			   "--append=root=/dev/sda1 quiet" };
 	char *petitboot[] = { "kexec", "-l", "--debug", "--initrd=/boot/initrd.img",

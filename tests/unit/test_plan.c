@@ -139,7 +139,8 @@ static void test_window_of_the_user(void **state)
 	assert_int_equal(kernel->addr, GIB - 64 * MIB);
 	assert_int_equal(place(&plan, &facts.ram, GIB, GIB + 64 * MIB, &diag), 0);
 	assert_int_equal(kernel->addr, GIB);
-	assert_int_equal(place(&plan, &facts.ram, GIB + 1, GIB + 64 * MIB + 1, &diag), -EADDRNOTAVAIL);
+	assert_int_equal(place(&plan, &facts.ram, GIB + 1, GIB + 64 * MIB + 1, &diag),
+			 -EADDRNOTAVAIL);
 	assert_string_equal(diag.id, "place/no-hole");
 	assert_non_null(strstr(diag.text, "'kernel'"));
 }
@@ -267,8 +268,10 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_ranges_merge_before_they_are_aligned, fresh, done),
-		cmocka_unit_test_setup_teardown(test_ranges_at_the_end_of_the_address_space, fresh, done),
+		cmocka_unit_test_setup_teardown(test_ranges_merge_before_they_are_aligned, fresh,
+						done),
+		cmocka_unit_test_setup_teardown(test_ranges_at_the_end_of_the_address_space, fresh,
+						done),
 		cmocka_unit_test_setup_teardown(test_subtract_and_intersect, fresh, done),
 		cmocka_unit_test_setup_teardown(test_highest_hole_first, fresh, done),
 		cmocka_unit_test_setup_teardown(test_window_of_the_user, fresh, done),
@@ -276,7 +279,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_hole, fresh, done),
 		cmocka_unit_test_setup_teardown(test_seventeen_segments, fresh, done),
 		cmocka_unit_test_setup_teardown(test_rules, fresh, done),
-		cmocka_unit_test_setup_teardown(test_crash_kernel_and_holes_are_no_destination, fresh, done),
+		cmocka_unit_test_setup_teardown(test_crash_kernel_and_holes_are_no_destination,
+						fresh, done),
 		cmocka_unit_test_setup_teardown(test_out_of_memory, fresh, done),
 	};
 

@@ -15,12 +15,17 @@
 
 #include "arch/x86/pagetable.h"
 #include "arch/x86/purgatory.h"
+#include "crc32c.h"
+#include "digest.h"
 #include "unit.h"
 
 #define USER_CS		0x33	/* Linux, arch/x86/include/asm/segment.h */
 #define USER32_CS	0x23
 #define N_DATA		3
 #define DATA_LEN	(3 * PAGE_LEN)
+#define CHUNK_LEN	1024
+#define CHUNKS_PER_REGION	(DATA_LEN / CHUNK_LEN)
+#define TABLES_LEN	(HANDOFF_REGIONS_MAX * CHUNKS_PER_REGION * SHA256_LEN + PAGE_LEN)
 #define VGA_LEN		(80 * 25 * 2)
 #define RFLAGS_DF	(1 << 10)
 
@@ -140,6 +145,7 @@ struct stage {
 	uint8_t *data[N_DATA];
 	uint8_t *landing;
 	size_t image_len;
+	uint8_t *tables;	/* behind the image: digests, of which TABLES_LEN is more than enough */
 };
 
 static struct stage stage;
@@ -160,17 +166,60 @@ static void protect_data(int protection)
 	assert_int_equal(mprotect(stage.data[0], N_DATA * DATA_LEN, protection), 0);
 }
 
+/* Where the digest of chunk i of a region is in the table. */
+static uint8_t *digest_at(size_t region, size_t i)
+{
+	const size_t len = stage.h->digest == HANDOFF_DIGEST_SHA256 ? SHA256_LEN : CRC32C_LEN;
+
+	return stage.tables + (stage.h->regions[region].first_chunk + i) * len;
+}
+
+/* Each region has CHUNKS_PER_REGION places in the table, whether it needs them or not. */
 static void seal_region(size_t i, const char *name, const uint8_t *start, size_t len)
 {
 	struct handoff_region *r = &stage.h->regions[i];
-	struct sha256 hash;
+	struct crc32c crc;
 
 	r->start = (uintptr_t)start;
 	r->len = len;
+	r->first_chunk = (uint32_t)(i * CHUNKS_PER_REGION);
 	snprintf(r->name, sizeof(r->name), "%s", name);
-	sha256_start(&hash);
-	sha256_add(&hash, start, len);
-	sha256_finish(&hash, r->sha256);
+	crc32c_start_portable(&crc);
+	if (stage.h->digest == HANDOFF_DIGEST_SHA256)
+		sha256_chunks(SHA256_PORTABLE, start, len, stage.h->chunk_len, digest_at(i, 0));
+	else
+		crc32c_chunks(&crc, start, len, stage.h->chunk_len, digest_at(i, 0));
+}
+
+static void seal_regions(enum handoff_digest digest, uint32_t chunk_len)
+{
+	static const char *const names[N_DATA] = { "kernel", "initrd", "params" };
+
+	stage.h->digest = digest;
+	stage.h->chunk_len = chunk_len;
+	for (size_t i = 0; i < N_DATA; i++)
+		seal_region(i, names[i], stage.data[i], DATA_LEN - i * 100);
+}
+
+/* What purgatory verifies itself with; whoever changes the handoff does so before. */
+static uint32_t crc_of_handoff(void)
+{
+	struct crc32c crc;
+
+	crc32c_start_portable(&crc);
+	return crc32c_add(&crc, 0, stage.h, offsetof(struct handoff, crc));
+}
+
+static void seal_self(void)
+{
+	const struct purgatory_head head = head_of_image();
+	struct handoff *h = stage.h;
+	struct crc32c crc;
+
+	crc32c_start_portable(&crc);
+	h->image_crc = crc32c_add(&crc, 0, stage.image, head.file_len);
+	h->tables_crc = crc32c_add(&crc, 0, stage.image + head.mem_len, h->self_len - head.mem_len);
+	h->crc = crc_of_handoff();
 }
 
 static void lay_landing(void)
@@ -183,9 +232,8 @@ static void lay_landing(void)
 
 static int set_stage(void **state)
 {
-	static const char *const names[N_DATA] = { "kernel", "initrd", "params" };
 	const struct purgatory_head head = head_of_image();
-	const size_t image_len = align_down(head.mem_len + PAGE_LEN - 1, PAGE_LEN);
+	const size_t image_len = align_down(head.mem_len + TABLES_LEN + PAGE_LEN - 1, PAGE_LEN);
 
 	(void)state;
 	memset(&arena, 0, sizeof(arena));
@@ -203,9 +251,13 @@ static int set_stage(void **state)
 	for (size_t i = 0; i < N_DATA; i++) {
 		stage.data[i] = stage.image + image_len + i * DATA_LEN;
 		memset(stage.data[i], (int)('a' + i), DATA_LEN);
-		seal_region(i, names[i], stage.data[i], DATA_LEN - i * 100);
 	}
 	protect_data(PROT_READ);
+	stage.tables = stage.image + head.mem_len;
+	seal_regions(HANDOFF_DIGEST_CRC32C, CHUNK_LEN);
+	stage.h->n_chunks = HANDOFF_REGIONS_MAX * CHUNKS_PER_REGION;
+	stage.h->digests = (uintptr_t)stage.tables;
+	stage.h->self_len = image_len;
 
 	stage.h->magic = HANDOFF_MAGIC;
 	stage.h->len = sizeof(*stage.h);
@@ -261,9 +313,16 @@ static enum place enter_guarded(void (*how)(void), void *at)
 	return (enum place)arrival.place;
 }
 
-static enum place run(void)
+/* As it is; run() makes the self check pass. */
+static enum place run_unsealed(void)
 {
 	return enter_guarded(enter, stage.image + head_of_image().entry_off);
+}
+
+static enum place run(void)
+{
+	seal_self();
+	return run_unsealed();
 }
 
 /* The log as a string; every byte beyond log_len must still be zero. */
@@ -330,12 +389,14 @@ static void test_above_4gib(void **state)
 	memcpy(high, low, stage.image_len);
 	stage.h = (struct handoff *)(high + head_of_image().handoff_off);
 	stage.h->self = (uintptr_t)high;
+	stage.h->digests = (uintptr_t)high + head_of_image().mem_len;
 	stage.image = high;
 	assert_int_equal(run(), AT_ENTRY64);
 	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
 
 	memcpy(high, low, stage.image_len);
 	stage.h->self = (uintptr_t)high;
+	stage.h->digests = (uintptr_t)high + head_of_image().mem_len;
 	stage.h->leave = LEAVE_32;
 	stage.h->ring3_cs32 = USER32_CS;
 	stage.h->entry = (uintptr_t)stage.landing;
@@ -354,6 +415,7 @@ static void check_mismatch(size_t region, size_t at)
 	assert_int_equal(arrival.rdi, (uintptr_t)stage.h);
 	assert_int_equal(stage.h->verdict, VERDICT_MISMATCH);
 	assert_int_equal(stage.h->bad_region, region);
+	assert_int_equal(stage.h->bad_off, align_down(at, stage.h->chunk_len));
 	snprintf(start, sizeof(start), "at %#" PRIx64 ",", stage.h->regions[region].start);
 	assert_log_has(start);
 	assert_log_has(stage.h->regions[region].name);
@@ -390,13 +452,21 @@ static void test_byte_beyond_region(void **state)
 static void test_mismatch_digests(void **state)
 {
 	(void)state;
-	memcpy(stage.h->regions[1].sha256, "\x01\x23\x45\x67\x89\xab\xcd\xef", 8);
 	protect_data(PROT_READ | PROT_WRITE);
 	memcpy(stage.data[1], "abc", 3);
 	protect_data(PROT_READ);
 	stage.h->regions[1].len = 3;
+	memcpy(digest_at(1, 0), "\x67\x45\x23\x01", CRC32C_LEN);
 	assert_int_equal(run(), AT_EXIT);
-	assert_log_has("expected 0123456789abcdef..., found ba7816bf8f01cfea...\n");
+	assert_log_has("first bad chunk at +0x0: CRC32C expected 01234567, found 364b3fb7\n");
+
+	stage.h->log_len = 0;
+	memset(stage.h->log, 0, HANDOFF_LOG_LEN);
+	seal_regions(HANDOFF_DIGEST_SHA256, CHUNK_LEN);
+	stage.h->regions[1].len = 3;
+	memcpy(digest_at(1, 0), "\x01\x23\x45\x67\x89\xab\xcd\xef", 8);
+	assert_int_equal(run(), AT_EXIT);
+	assert_log_has("SHA-256 expected 0123456789abcdef..., found ba7816bf8f01cfea...\n");
 }
 
 static void test_mismatch_two(void **state)
@@ -410,10 +480,126 @@ static void test_mismatch_two(void **state)
 	assert_log_has("segment params");
 }
 
+/* Every length around a chunk's border, damaged at each place that is special, by each digest. */
+static void test_chunk_borders(void **state)
+{
+	static const uint32_t chunk_lens[] = { 64, 1024, 4096 };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * array_len(chunk_lens); i++) {
+		const uint32_t chunk_len = chunk_lens[i / 2];
+
+		for (size_t len = 7 * chunk_len - 1; len <= 7 * chunk_len + 1; len++) {
+			const size_t places[] = { 0, chunk_len - 1, chunk_len, 3 * chunk_len,
+						  len / 2, 6 * chunk_len - 1, 6 * chunk_len, len - 1 };
+
+			stage.h->digest = i % 2 ? HANDOFF_DIGEST_SHA256 : HANDOFF_DIGEST_CRC32C;
+			stage.h->chunk_len = chunk_len;
+			seal_region(0, "kernel", stage.data[0], len);
+			stage.h->n_regions = 1;
+			assert_int_equal(run(), AT_ENTRY64);
+			for (size_t k = 0; k < array_len(places); k++) {
+				stage.h->log_len = 0;
+				memset(stage.h->log, 0, HANDOFF_LOG_LEN);
+				check_mismatch(0, places[k]);
+				flip_byte(stage.data[0] + places[k]);
+			}
+		}
+	}
+}
+
+/* What was loaded need not begin or end where a word does. */
+static void test_odd_addresses(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_DATA; i++)
+		seal_region(i, "odd", stage.data[i] + 1 + 2 * i, DATA_LEN - 77);
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+	check_mismatch(1, 3 + DATA_LEN - 77 - 1);
+}
+
+static void test_empty_region(void **state)
+{
+	(void)state;
+	seal_region(1, "empty", NULL, 0);
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+}
+
+static void test_each_digest(void **state)
+{
+	static const enum handoff_digest digests[] = { HANDOFF_DIGEST_CRC32C, HANDOFF_DIGEST_SHA256 };
+
+	(void)state;
+	for (size_t i = 0; i < array_len(digests); i++) {
+		stage.h->log_len = 0;
+		memset(stage.h->log, 0, HANDOFF_LOG_LEN);
+		seal_regions(digests[i], CHUNK_LEN);
+		assert_int_equal(run(), AT_ENTRY64);
+		assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+		assert_string_equal(log_text(), "kexec: 3 segments intact, starting kernel\n");
+	}
+}
+
+/* ---- purgatory verifies itself ---- */
+
+static void check_self_mismatch(uint8_t *at, const char *what)
+{
+	seal_self();
+	*at ^= 0x10;
+	assert_int_equal(run_unsealed(), AT_EXIT);
+	*at ^= 0x10;
+	assert_int_equal(stage.h->verdict, VERDICT_MISMATCH);
+	assert_int_equal(stage.h->bad_region, HANDOFF_SELF);
+	assert_log_has("kexec: segment purgatory is damaged: ");
+	assert_log_has(what);
+	stage.h->log_len = 0;
+	memset(stage.h->log, 0, HANDOFF_LOG_LEN);
+}
+
+/* The bytes of the file, except the few that had run before they could be looked at. */
+static void test_self_code(void **state)
+{
+	const struct purgatory_head head = head_of_image();
+
+	(void)state;
+	/* magic, which the running purgatory does not need; constants; the last byte */
+	check_self_mismatch(stage.image, "its code: CRC32C expected ");
+	check_self_mismatch(stage.image + head.file_len / 2, "its code: CRC32C expected ");
+	check_self_mismatch(stage.image + head.file_len - 1, "its code: CRC32C expected ");
+}
+
+static void test_self_tables(void **state)
+{
+	(void)state;
+	check_self_mismatch(stage.tables, "its tables: ");
+	check_self_mismatch(digest_at(2, 1), "its tables: ");
+	check_self_mismatch(stage.image + stage.h->self_len - 1, "its tables: ");
+}
+
+/* All that the loader wrote, and its checksum. Nothing of it is believed then. */
+static void test_self_handoff(void **state)
+{
+	static struct handoff before;
+
+	(void)state;
+	for (size_t off = 16; off < offsetof(struct handoff, crc) + 4; off += 4) {
+		if (off / 8 * 8 == HANDOFF_RING3_EXIT)
+			continue;	/* then we would not hear of it */
+		before = *stage.h;
+		check_self_mismatch((uint8_t *)stage.h + off, "its handoff: ");
+		assert_int_equal(stage.h->flags, HANDOFF_SERIAL);
+		*stage.h = before;
+	}
+}
+
+/* ---- */
+
 static void test_no_checks(void **state)
 {
 	(void)state;
-	stage.h->flags = HANDOFF_NO_CHECKS;
+	stage.h->digest = HANDOFF_DIGEST_NONE;
 	flip_byte(stage.data[1]);
 	assert_int_equal(run(), AT_ENTRY64);
 	assert_int_equal(stage.h->verdict, VERDICT_UNCHECKED);
@@ -477,7 +663,7 @@ static void test_log_is_bounded(void **state)
 	(void)state;
 	for (size_t i = 0; i < HANDOFF_REGIONS_MAX; i++) {
 		seal_region(i, "elevenchars", stage.data[0], 1);
-		stage.h->regions[i].sha256[0] ^= 1;
+		*digest_at(i, 0) ^= 1;
 		/* A name may even lack its NUL. */
 		memset(stage.h->regions[i].name, 'x', HANDOFF_NAME_LEN);
 	}
@@ -569,17 +755,19 @@ static void test_vga_wraps(void **state)
 {
 	uint8_t *mapping;
 	uint16_t *cells = make_vga(&mapping);
+	char last[80];
 
 	(void)state;
+	stage.h->digest = HANDOFF_DIGEST_SHA256;
 	for (size_t i = 0; i < HANDOFF_REGIONS_MAX; i++) {
 		seal_region(i, "elevenchars", stage.data[0], 1);
-		stage.h->regions[i].sha256[0] ^= 1;
+		*digest_at(i, 0) ^= 1;
 	}
 	stage.h->n_regions = HANDOFF_REGIONS_MAX;
-	stage.h->regions[15].start = 0;
-	stage.h->regions[15].len = 0;
 	assert_int_equal(run(), AT_EXIT);
-	assert_row(cells, 23, "kexec: segment elevenchars is damaged: at 0x0, length 0x0");
+	snprintf(last, sizeof(last), "kexec: segment elevenchars is damaged: at %p, length 0x1",
+		 (void *)stage.data[0]);
+	assert_row(cells, 22, last);
 	munmap(mapping, 3 * PAGE_LEN);
 }
 
@@ -631,6 +819,87 @@ static void test_bad_n_regions(void **state)
 {
 	(void)state;
 	stage.h->n_regions = HANDOFF_REGIONS_MAX + 1;
+	check_bad_handoff();
+}
+
+static void test_bad_digests(void **state)
+{
+	struct handoff *h = stage.h, good = *h;
+	const struct purgatory_head head = head_of_image();
+
+	(void)state;
+	/* Tables that are elsewhere, in part, or not large enough; regions beyond them. */
+#define BAD(change) \
+	do { \
+		*h = good; \
+		change; \
+		check_bad_handoff(); \
+	} while (0)
+	BAD(h->digest = 3);
+	BAD(h->chunk_len = 0);
+	BAD(h->chunk_len = 100);
+	BAD(h->digests = (uintptr_t)stage.image);
+	BAD(h->digests = (uintptr_t)stage.tables - 1);
+	BAD(h->digests = (uintptr_t)stage.image + stage.image_len - 4);
+	BAD(h->digests = UINT64_MAX - 3);
+	BAD(h->n_chunks = UINT32_MAX);
+	BAD(h->n_chunks = 0);
+	BAD(h->n_chunks = 2 * CHUNKS_PER_REGION + CHUNKS_PER_REGION - 1);
+	BAD(h->regions[2].first_chunk = UINT32_MAX);
+	BAD(h->regions[2].first_chunk = h->n_chunks);
+	BAD(h->regions[0].len = UINT64_MAX);
+	BAD(h->regions[0].start = UINT64_MAX - 2);
+	/* In these there is no telling what the tables' checksum is of: it is not looked at. */
+#undef BAD
+#define BAD(change) \
+	do { \
+		*h = good; \
+		seal_self(); \
+		change; \
+		h->crc = crc_of_handoff(); \
+		assert_int_equal(run_unsealed(), AT_EXIT); \
+		assert_int_equal(h->verdict, VERDICT_BAD_HANDOFF); \
+	} while (0)
+	BAD(h->self_len = head.mem_len - 1);
+	BAD(h->self_len = 0);
+	BAD(h->self_len = UINT64_MAX);
+#undef BAD
+}
+
+static void test_bad_paging(void **state)
+{
+	struct handoff *h = stage.h, good;
+
+	(void)state;
+	h->cr3_4level = h->cr3_5level = (uintptr_t)stage.tables;
+	good = *h;
+	for (uint32_t paging = HANDOFF_PAGING_KEEP; paging <= HANDOFF_PAGING_5_LEVEL; paging++) {
+		/* In ring 3 a good wish has no effect. */
+		*h = good;
+		h->paging = paging;
+		assert_int_equal(run(), AT_ENTRY64);
+		assert_int_equal(h->n_levels, 0);
+		*h = good;
+		h->paging = paging;
+		h->cr3_5level = (uintptr_t)stage.data[0];
+		check_bad_handoff();
+		*h = good;
+		h->paging = paging;
+		h->cr3_4level = (uintptr_t)stage.image + stage.image_len - PAGE_LEN + 1;
+		check_bad_handoff();
+	}
+	*h = good;
+	h->paging = HANDOFF_PAGING_4_LEVEL;
+	h->cr3_4level = 0;
+	check_bad_handoff();
+	*h = good;
+	h->paging = 3;
+	check_bad_handoff();
+	*h = good;
+	h->paging = HANDOFF_PAGING_4_LEVEL;
+	h->leave = LEAVE_32;
+	h->ring3_cs32 = USER32_CS;
+	h->entry = h->arg = 0x1000;
 	check_bad_handoff();
 }
 
@@ -807,12 +1076,13 @@ static void test_plan(void **state)
 
 static void test_finish(void **state)
 {
-	struct segment *kernel, *tail;
-	uint8_t digest[SHA256_LEN];
-	struct sha256 hash;
+	struct segment *kernel, *tail, *self;
+	struct crc32c crc;
 	struct handoff h;
+	uint32_t digest;
 
 	(void)state;
+	crc32c_start_portable(&crc);
 	kernel = add_segment("kernel", 100000, 0x1000000);
 	tail = add_segment("elevenchars", 1, 0x2000000);
 	add_segment("unchecked", 10, 0x3000000)->is_digested = false;
@@ -841,27 +1111,92 @@ static void test_finish(void **state)
 	assert_int_equal(h.regions[0].start, 0x1000000);
 	assert_int_equal(h.regions[0].len, 100000);
 	assert_string_equal(h.regions[1].name, "elevenchars");
-	assert_memory_equal(h.regions[1].sha256, tail->digest, SHA256_LEN);
-	sha256_start(&hash);
-	sha256_add(&hash, kernel->bytes.data, kernel->bytes.len);
-	sha256_finish(&hash, digest);
-	assert_memory_equal(h.regions[0].sha256, digest, SHA256_LEN);
+	assert_int_equal(h.regions[0].first_chunk, 0);
+	assert_int_equal(h.regions[1].first_chunk, 2);
+
+	/* The digests are in purgatory's segment, and so are the page tables. */
+	self = plan_find(&plan, PURGATORY_SEGMENT);
+	assert_int_equal(h.digest, HANDOFF_DIGEST_CRC32C);
+	assert_int_equal(h.chunk_len, HANDOFF_CHUNK_LEN);
+	assert_int_equal(h.n_chunks, 3);
+	assert_int_equal(h.self_len, self->bytes.len);
+	assert_in_range(h.digests, self->addr + head_of_image().mem_len, h.cr3_5level - 3 * CRC32C_LEN);
+	assert_ptr_equal(kernel->digests, self->own + (h.digests - self->addr));
+	assert_ptr_equal(tail->digests, kernel->digests + 2 * CRC32C_LEN);
+	digest = crc32c_add(&crc, 0, kernel->own, HANDOFF_CHUNK_LEN);
+	assert_memory_equal(kernel->digests, &digest, CRC32C_LEN);
+	digest = crc32c_add(&crc, 0, kernel->own, 100000 - HANDOFF_CHUNK_LEN);
+	assert_memory_equal(kernel->digests + CRC32C_LEN, &digest, CRC32C_LEN);
+	digest = crc32c_add(&crc, 0, tail->own, 1);
+	assert_memory_equal(tail->digests, &digest, CRC32C_LEN);
 }
 
 static void test_finish_no_checks(void **state)
 {
-	static const uint8_t none[SHA256_LEN];
 	struct segment *kernel;
 	struct handoff h;
 
 	(void)state;
 	kernel = add_segment("kernel", 5000, 0x1000000);
-	request.no_checks = true;
+	request.digest = DIGEST_NONE;
 	assert_int_equal(plan_and_finish(0x4000000), 0);
 	h = planned_handoff();
-	assert_int_equal(h.flags, HANDOFF_NO_CHECKS);
+	assert_int_equal(h.digest, HANDOFF_DIGEST_NONE);
 	assert_int_equal(h.n_regions, 0);
-	assert_memory_equal(kernel->digest, none, SHA256_LEN);
+	assert_int_equal(h.n_chunks, 0);
+	assert_null(kernel->digests);
+}
+
+/* A segment that grew after purgatory was planned: its digests have no room. */
+static void test_segments_changed(void **state)
+{
+	static uint8_t longer[200 * HANDOFF_CHUNK_LEN];
+	struct segment *kernel;
+
+	(void)state;
+	kernel = add_segment("kernel", 5000, 0x1000000);
+	request.digest = DIGEST_SHA256;
+	assert_int_equal(purgatory_plan(&request, &facts, &plan, &diag), 0);
+	plan_find(&plan, PURGATORY_SEGMENT)->addr = 0x4000000;
+	plan_find(&plan, PURGATORY_SEGMENT)->is_placed = true;
+	kernel->bytes = span_of(longer, sizeof(longer));
+	/* The page tables move up, behind the digests. */
+	assert_int_equal(purgatory_finish(&request, &facts, &plan, &diag), -ENOSPC);
+	assert_string_equal(diag.id, "pagetable/no-room");
+}
+
+static void test_paging(void **state)
+{
+	static const struct {
+		enum jump_mode mode;
+		enum paging paging;
+		phys_t end;
+		uint32_t expected;
+	} v[] = {
+		{ JUMP_64, PAGING_KEEP, PAGETABLE_END, HANDOFF_PAGING_KEEP },
+		{ JUMP_64, PAGING_4_LEVEL, 4 * GIB, HANDOFF_PAGING_4_LEVEL },
+		{ JUMP_64, PAGING_5_LEVEL, 4 * GIB, HANDOFF_PAGING_5_LEVEL },
+		{ JUMP_32, PAGING_5_LEVEL, 4 * GIB, HANDOFF_PAGING_KEEP },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_len(v); i++) {
+		arena_free(&arena);
+		make_plan(v[i].mode);
+		plan.paging = v[i].paging;
+		add_segment("kernel", 5000, 0x1000000);
+		assert_int_equal(plan_and_finish(0x4000000), 0);
+		assert_int_equal(plan_find(&plan, PURGATORY_SEGMENT)->end, v[i].end);
+		assert_int_equal(planned_handoff().paging, v[i].expected);
+
+		arena_free(&arena);
+		make_plan(v[i].mode);
+		plan.paging = v[i].paging;
+		if (plan_and_finish(4 * GIB) == 0)
+			assert_int_equal(v[i].end, PAGETABLE_END);
+		else if (v[i].mode == JUMP_64)
+			assert_string_equal(diag.id, "purgatory/paging-above-4gib");
+	}
 }
 
 /* One step down from a table of the segment; 0 if the entry is not present. */
@@ -1060,37 +1395,87 @@ static void test_no_memory(void **state)
 	}
 }
 
-/* What the loader makes is what purgatory takes: the same segment, run at its address. */
-static void test_planned_image_runs(void **state)
+#define RUN_LEN		(2 * MIB)
+#define RUN_KERNEL_OFF	MIB
+#define RUN_KERNEL_LEN	(9 * HANDOFF_CHUNK_LEN + 1234)
+
+/* What the loader makes is what purgatory takes: the same segment, run at its address. Byte at of the
+ * kernel is flipped on the way. */
+static enum place run_planned(enum digest digest, enum paging paging, size_t at)
 {
-	const size_t len = 256 * KIB;
 	const struct purgatory_head head = head_of_image();
 	struct segment *self, *kernel;
 	struct mem_entry ram;
-	uint8_t *memory;
+	enum place place;
 
-	(void)state;
-	memory = mmap(NULL, len, PROT_READ | PROT_WRITE | PROT_EXEC,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	assert_true(memory != MAP_FAILED);
-	ram = (struct mem_entry){ { (uintptr_t)memory, (uintptr_t)memory + len }, MEM_RAM };
+	make_plan(JUMP_64);
+	stage.memory = mmap(NULL, RUN_LEN, PROT_READ | PROT_WRITE | PROT_EXEC,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	assert_true(stage.memory != MAP_FAILED);
+	ram = (struct mem_entry){ { (uintptr_t)stage.memory, (uintptr_t)stage.memory + RUN_LEN },
+				  MEM_RAM };
 	facts.map = &ram;
 	facts.n_map = 1;
-	kernel = add_segment("kernel", 5000, (uintptr_t)memory + 128 * KIB);
+	request.digest = digest;
+	plan.paging = paging;
+	kernel = add_segment("kernel", RUN_KERNEL_LEN, (uintptr_t)stage.memory + RUN_KERNEL_OFF);
 	plan.jump_entry = (uintptr_t)arrive64;
 	plan.jump_arg = kernel->addr;
-	assert_int_equal(plan_and_finish((uintptr_t)memory), 0);
+	assert_int_equal(plan_and_finish((uintptr_t)stage.memory), 0);
 	self = plan_find(&plan, PURGATORY_SEGMENT);
-	assert_in_range(self->mem_len, 1, 128 * KIB);
-	memcpy(memory, self->own, self->bytes.len);
-	memcpy(memory + 128 * KIB, kernel->own, kernel->bytes.len);
+	assert_in_range(self->mem_len, 1, RUN_KERNEL_OFF);
+	assert_int_equal(plan.entry, (uintptr_t)stage.memory + head.entry_off);
+	memcpy(stage.memory, self->own, self->bytes.len);
+	memcpy(stage.memory + RUN_KERNEL_OFF, kernel->own, kernel->bytes.len);
+	stage.memory[RUN_KERNEL_OFF + at] ^= 0x80;
 
-	assert_int_equal(enter_guarded(enter, memory + head.entry_off), AT_ENTRY64);
-	assert_int_equal(plan.entry, (uintptr_t)memory + head.entry_off);
-	assert_int_equal(arrival.rsi, kernel->addr);
-	stage.h = (struct handoff *)(memory + head.handoff_off);
-	assert_string_equal(log_text(), "kexec: 1 segment intact, starting kernel\n");
-	munmap(memory, len);
+	stage.h = (struct handoff *)(stage.memory + head.handoff_off);
+	stage.h->ring3_exit = (uintptr_t)arrive_exit;
+	stage.image = stage.memory;
+	stage.h->crc = crc_of_handoff();
+	place = enter_guarded(enter, stage.memory + head.entry_off);
+	if (place == AT_ENTRY64)
+		assert_int_equal(arrival.rsi, kernel->addr);
+	return place;
+}
+
+static void end_planned(void)
+{
+	munmap(stage.memory, RUN_LEN);
+	arena_free(&arena);
+}
+
+static void test_planned_image_runs(void **state)
+{
+	(void)state;
+	for (enum digest digest = DIGEST_CRC32C; digest <= DIGEST_NONE; digest++) {
+		for (enum paging paging = PAGING_KEEP; paging <= PAGING_5_LEVEL; paging++) {
+			/* A byte that no digest covers: it is beyond the segment's bytes. */
+			assert_int_equal(run_planned(digest, paging, RUN_KERNEL_LEN), AT_ENTRY64);
+			assert_string_equal(log_text(),
+					    digest == DIGEST_NONE ?
+						    "kexec: nothing checked, starting kernel\n" :
+						    "kexec: 1 segment intact, starting kernel\n");
+			end_planned();
+		}
+	}
+}
+
+static void test_planned_image_finds_damage(void **state)
+{
+	static const size_t places[] = { 0, HANDOFF_CHUNK_LEN, 5 * HANDOFF_CHUNK_LEN + 17,
+					 RUN_KERNEL_LEN - 1 };
+
+	(void)state;
+	for (enum digest digest = DIGEST_CRC32C; digest <= DIGEST_SHA256; digest++) {
+		for (size_t i = 0; i < array_len(places); i++) {
+			assert_int_equal(run_planned(digest, PAGING_KEEP, places[i]), AT_EXIT);
+			assert_int_equal(stage.h->verdict, VERDICT_MISMATCH);
+			assert_int_equal(stage.h->bad_region, 0);
+			assert_int_equal(stage.h->bad_off, align_down(places[i], HANDOFF_CHUNK_LEN));
+			end_planned();
+		}
+	}
 }
 
 int main(void)
@@ -1107,6 +1492,13 @@ int main(void)
 		staged(test_byte_beyond_region),
 		staged(test_mismatch_digests),
 		staged(test_mismatch_two),
+		staged(test_chunk_borders),
+		staged(test_odd_addresses),
+		staged(test_empty_region),
+		staged(test_each_digest),
+		staged(test_self_code),
+		staged(test_self_tables),
+		staged(test_self_handoff),
 		staged(test_no_checks),
 		staged(test_quiet),
 		staged(test_quiet_still_complains),
@@ -1123,6 +1515,8 @@ int main(void)
 		staged(test_bad_len),
 		staged(test_bad_self),
 		staged(test_bad_n_regions),
+		staged(test_bad_digests),
+		staged(test_bad_paging),
 		staged(test_bad_leave),
 		staged(test_leave32_without_selector),
 		staged(test_leave32_too_high),
@@ -1132,6 +1526,8 @@ int main(void)
 		planned(test_plan),
 		planned(test_finish),
 		planned(test_finish_no_checks),
+		planned(test_segments_changed),
+		planned(test_paging),
 		planned(test_finish_tables),
 		planned(test_memory_not_mapped_is_noted),
 		planned(test_consoles),
@@ -1141,7 +1537,8 @@ int main(void)
 		planned(test_segment_out_of_reach),
 		planned(test_segment_outside_ram),
 		planned(test_no_memory),
-		planned(test_planned_image_runs),
+		cmocka_unit_test(test_planned_image_runs),
+		cmocka_unit_test(test_planned_image_finds_damage),
 	};
 
 	return cmocka_run_group_tests_name("purgatory", tests, NULL, NULL);

@@ -2,9 +2,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "sha256.h"
 #include "unit.h"
+
+#define GUARDED_LEN	(4 * PAGE_LEN)
+
+/* Every test runs with this, for each method that the CPU has. */
+static enum sha256_method method;
+
+static int portable(void **state)
+{
+	(void)state;
+	method = SHA256_PORTABLE;
+	return 0;
+}
+
+static int instructions(void **state)
+{
+	(void)state;
+	method = SHA256_NI;
+	return 0;
+}
 
 /* Digests are compared as text: a failure then shows both. */
 struct digest_text {
@@ -31,7 +51,7 @@ static struct digest_text digest(const void *data, size_t len)
 
 	if (len > 0)
 		memcpy(copy, data, len);
-	sha256_start(&h);
+	sha256_start_by(&h, method);
 	sha256_add(&h, copy, len);
 	ret = finish(&h);
 	free(copy);
@@ -71,6 +91,22 @@ static void test_million_a(void **state)
 	free(data);
 }
 
+/* len bytes that end where memory ends: the sanitizer does not see what assembly reads. */
+static uint8_t *guarded(size_t len)
+{
+	static uint8_t *end;
+
+	if (!end) {
+		end = mmap(NULL, GUARDED_LEN + PAGE_LEN, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		assert_true(end != MAP_FAILED);
+		end += GUARDED_LEN;
+		assert_int_equal(mprotect(end, PAGE_LEN, PROT_NONE), 0);
+	}
+	assert_in_range(len, 0, GUARDED_LEN);
+	return end - len;
+}
+
 static void fill(uint8_t *data, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -85,12 +121,12 @@ static void test_every_length(void **state)
 
 	(void)state;
 	fill(data, sizeof(data));
-	sha256_start(&all);
+	sha256_start_by(&all, method);
 	for (size_t len = 0; len < sizeof(data); len++) {
 		uint8_t one[SHA256_LEN];
 		struct sha256 h;
 
-		sha256_start(&h);
+		sha256_start_by(&h, method);
 		sha256_add(&h, data, len);
 		sha256_finish(&h, one);
 		sha256_add(&all, one, sizeof(one));
@@ -113,7 +149,7 @@ static void test_any_cut(void **state)
 		for (size_t k = i; k < array_len(cuts); k++) {
 			struct sha256 h;
 
-			sha256_start(&h);
+			sha256_start_by(&h, method);
 			sha256_add(&h, data, cuts[i]);
 			sha256_add(&h, data + cuts[i], cuts[k] - cuts[i]);
 			sha256_add(&h, NULL, 0);
@@ -129,19 +165,62 @@ static void test_above_512_mib(void **state)
 	struct sha256 h;
 
 	(void)state;
-	sha256_start(&h);
+	sha256_start_by(&h, method);
 	h.total_len = 1ULL << 29;
 	sha256_finish(&h, (uint8_t[SHA256_LEN]){ 0 });
 	assert_int_equal(h.block[SHA256_BLOCK - 5], 1);
 }
 
+/* Chunk by chunk, and two at once, is what one after the other gives. */
+static void check_chunks(size_t len, size_t chunk_len)
+{
+	const size_t n = (len + chunk_len - 1) / chunk_len;
+	uint8_t *data = guarded(len), *digests = malloc(n * SHA256_LEN + 1);
+
+	fill(data, len);
+	digests[n * SHA256_LEN] = 0xa5;
+	sha256_chunks(method, data, len, chunk_len, digests);
+	for (size_t i = 0; i < n; i++) {
+		const size_t at = i * chunk_len;
+		uint8_t expected[SHA256_LEN];
+		struct sha256 h;
+
+		sha256_start(&h);
+		sha256_add(&h, data + at, min_u64(len - at, chunk_len));
+		sha256_finish(&h, expected);
+		assert_memory_equal(digests + i * SHA256_LEN, expected, SHA256_LEN);
+	}
+	assert_int_equal(digests[n * SHA256_LEN], 0xa5);
+	free(digests);
+}
+
+static void test_chunks(void **state)
+{
+	static const size_t chunk_lens[] = { 1, 63, 64, 128, 192, 1000 };
+
+	(void)state;
+	for (size_t i = 0; i < array_len(chunk_lens); i++) {
+		for (size_t n = 0; n <= 5; n++) {
+			for (int more = -1; more <= 1; more++)
+				if (n > 0 || more >= 0)
+					check_chunks(n * chunk_lens[i] + (size_t)more, chunk_lens[i]);
+		}
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nist),	    cmocka_unit_test(test_million_a),
-		cmocka_unit_test(test_every_length), cmocka_unit_test(test_any_cut),
-		cmocka_unit_test(test_above_512_mib),
-	};
+#define BY(how, test) { #test ", " #how, test, how, NULL, NULL }
+#define ALL_BY(how) \
+	BY(how, test_nist), BY(how, test_million_a), BY(how, test_every_length), \
+		BY(how, test_any_cut), BY(how, test_above_512_mib), BY(how, test_chunks)
+	const struct CMUnitTest tests[] = { ALL_BY(portable), ALL_BY(instructions) };
+	const size_t n_portable = array_len(tests) / 2;
+	struct CMUnitTest without[array_len(tests) / 2];
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (sha256_best_method() == SHA256_NI)
+		return cmocka_run_group_tests_name("sha256", tests, NULL, NULL);
+	print_message("this CPU has no SHA instructions: they are not tested\n");
+	memcpy(without, tests, n_portable * sizeof(tests[0]));
+	return cmocka_run_group_tests_name("sha256", without, NULL, NULL);
 }

@@ -36,7 +36,9 @@ enum zero_page_off {
 
 #define E820_ENTRY_LEN		20
 #define SETUP_NODE_HEAD_LEN	16	/* next, type, len */
-#define COMMAND_LINE_SIZE	2048	/* bytes that a kernel copies, whatever the string's length */
+_Static_assert(SEED_LEN == SHA256_LEN, "the seed that is handed on is a digest");
+
+#define COMMAND_LINE_SIZE	2048 /* bytes that a kernel copies, whatever the string's length */
 
 /* 0xD is what kexec loaders are registered with; version 1 tells ours from kexec-tools' 0. */
 #define TYPE_OF_LOADER		0xd1
@@ -112,7 +114,8 @@ static int choose_e820(const struct bzimage *image, const struct facts *facts, s
 		return split_lonely_entry(facts, a, l) < 0 ? fail_nomem(diag) : 0;
 	if (facts->n_map > E820_TABLE_MAX && image->version < 0x0209) {
 		warn(diag, "params/e820-cut",
-		     "protocol %u.%02u takes %d memory ranges, this machine has %zu: the highest are left out",
+		     "protocol %u.%02u takes %d memory ranges, this machine has %zu: the highest "
+		     "are left out",
 		     image->version >> 8, image->version & 0xff, E820_TABLE_MAX, facts->n_map);
 		l->n_e820 = E820_TABLE_MAX;
 	}
@@ -166,12 +169,14 @@ static void lay_out_efi(const struct bzimage *image, const struct request *req,
 	if (!facts->efi.is_booted)
 		return;
 	if (req->no_efi) {
-		note(diag, "params/efi-unwanted", "EFI runtime services are not handed on, as --noefi asks");
+		note(diag, "params/efi-unwanted",
+		     "EFI runtime services are not handed on, as --noefi asks");
 		return;
 	}
 	if (obstacle) {
 		warn(diag, "params/efi-dropped",
-		     "EFI runtime services are not handed on: %s; the next kernel boots as with noefi",
+		     "EFI runtime services are not handed on: %s; the next kernel boots as with "
+		     "noefi",
 		     obstacle);
 		return;
 	}
@@ -188,16 +193,17 @@ static void note_what_is_lost(const struct facts *facts, struct diag *diag)
 {
 	if (!facts->has_boot_params)
 		note(diag, "params/no-boot-params",
-		     "/sys/kernel/boot_params cannot be read: no display, EDD or secure boot state is handed on");
+		     "/sys/kernel/boot_params cannot be read: no display, EDD or secure boot state "
+		     "is handed on");
 	else if (!display_is_handed_on(facts) && facts->boot_params[ZP_ORIG_VIDEO_ISVGA] != 0)
 		note(diag, "params/display-cleared",
-		     "the display is driven by %s, which reprogrammed it: the next kernel shows nothing on it "
-		     "until its own driver loads",
+		     "the display is driven by %s, which reprogrammed it: the next kernel shows "
+		     "nothing on it until its own driver loads",
 		     facts->display_driver ? facts->display_driver : "a native driver");
 	if (facts->rsdp == 0 && facts->efi.is_booted)
 		warn(diag, "params/no-rsdp",
-		     "the ACPI root pointer is not known although this machine has EFI: the next kernel may find "
-		     "no ACPI");
+		     "the ACPI root pointer is not known although this machine has EFI: the next "
+		     "kernel may find no ACPI");
 }
 
 int params_lay_out(const struct bzimage *image, const struct request *req,
@@ -212,7 +218,9 @@ int params_lay_out(const struct bzimage *image, const struct request *req,
 		fail(diag, EINVAL, "params/cmdline-too-long",
 		     "the command line has %zu characters, this kernel takes %u", cmdline_len,
 		     image->cmdline_max);
-		return fail_advise(diag, "shorten --append by %zu characters; nothing is ever cut off silently",
+		return fail_advise(diag,
+				   "shorten --append by %zu characters; nothing is ever cut off "
+				   "silently",
 				   cmdline_len - image->cmdline_max);
 	}
 	r = choose_e820(image, facts, a, &l, diag);
@@ -314,7 +322,8 @@ static void write_header(const struct bzimage *image, const struct request *req,
 	buf[HDR_EXT_LOADER_VER] = 0;
 	buf[HDR_EXT_LOADER_TYPE] = 0;
 	/* All other flags are for the loader to set, and none applies. */
-	buf[HDR_LOADFLAGS] = image->loadflags & LOADFLAG_LOADED_HIGH;
+	buf[HDR_LOADFLAGS] = (uint8_t)((image->loadflags & LOADFLAG_LOADED_HIGH) |
+				       (at->is_randomized ? LOADFLAG_KASLR : 0));
 	put32(buf + HDR_CMD_LINE_PTR, (uint32_t)cmdline);
 	put32(buf + ZP_EXT_CMD_LINE_PTR, (uint32_t)(cmdline >> 32));
 	put32(buf + HDR_RAMDISK_IMAGE, (uint32_t)at->initrd);
@@ -355,6 +364,20 @@ static void write_efi(const struct params_layout *l, const struct facts *facts, 
 	}
 }
 
+/* Not the seed itself: the kernel's place was drawn from that. */
+static void write_rng_seed(const struct params_layout *l, const struct request *req, uint8_t *buf)
+{
+	static const char label[] = "SETUP_RNG_SEED";
+	struct sha256 h;
+
+	if (l->rng_seed.len == 0)
+		return;
+	sha256_start(&h);
+	sha256_add(&h, req->seed, SEED_LEN);
+	sha256_add(&h, label, sizeof(label));
+	sha256_finish(&h, buf + l->rng_seed.off);
+}
+
 static void link_node(const struct params_piece *piece, uint32_t type, phys_t params, phys_t *head,
 		      uint8_t *buf)
 {
@@ -380,8 +403,7 @@ void params_write(const struct bzimage *image, const struct params_layout *l,
 	write_memory_sizes(l, buf);
 	memcpy(buf + l->cmdline.off, req->cmdline, strlen(req->cmdline));
 	write_efi(l, facts, at->params, buf);
-	if (l->rng_seed.len > 0)
-		memcpy(buf + l->rng_seed.off, req->seed, SEED_LEN);
+	write_rng_seed(l, req, buf);
 	link_node(&l->rng_seed, SETUP_RNG_SEED, at->params, &head, buf);
 	link_node(&l->efi_map, SETUP_NONE, at->params, &head, buf);
 	link_node(&l->efi, SETUP_EFI, at->params, &head, buf);

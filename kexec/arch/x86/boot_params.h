@@ -44,6 +44,7 @@ struct params_addresses {
 	phys_t params;
 	phys_t initrd;
 	uint64_t initrd_len;
+	bool is_randomized;	/* KASLR_FLAG: set by the stub, or by us in its place */
 };
 
 /* Decides what is handed on and says, by notes, what is not. */

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "arch/x86/boot_params.h"
+#include "arch/x86/direct.h"
 #include "checked.h"
 
 /* Highest byte of an i386 kernel's window: its lowmem less the vmalloc reserve. */
@@ -16,11 +17,14 @@
 struct bzimage_plan {
 	struct bzimage image;
 	struct params_layout layout;
+	phys_t known_end;	/* of the RAM that the next kernel hears of */
+	bool is_direct;
+	struct direct direct;
 };
 
 /*
- * Which entry. A machine that runs with 5-level paging cannot hand it to a stub that does not know
- * it; the 32-bit entry, where paging is off, serves those.
+ * Which of the stub's entries. A machine that runs with 5-level paging cannot hand it to a stub
+ * that does not know it; the 32-bit entry, where paging is off, serves those.
  */
 static int choose_entry(const struct bzimage *image, const struct request *req,
 			const struct facts *facts, enum jump_mode *ret, struct diag *diag)
@@ -30,25 +34,89 @@ static int choose_entry(const struct bzimage *image, const struct request *req,
 
 	if (req->enter == ENTER_64 && !has_64)
 		return fail(diag, EINVAL, "bzimage/no-64-bit-entry",
-			    "this kernel has no 64-bit entry (xloadflags %#x); it can be entered with --enter=32",
+			    "this kernel has no 64-bit entry (xloadflags %#x); it can be entered "
+			    "with --enter=32",
 			    image->xloadflags);
 	if (req->enter == ENTER_64 && facts->cpu.is_la57_on && !stub_knows_la57)
 		return fail(diag, EINVAL, "bzimage/no-5-level",
-			    "this machine runs 5-level paging, which the image's 64-bit entry does not know; it "
-			    "can be entered with --enter=32");
-	if (has_64 && !facts->cpu.has_long_mode)
-		return fail(diag, EINVAL, "bzimage/cpu-is-32-bit",
-			    "this is a 64-bit kernel, and the CPU has no long mode");
+			    "this machine runs 5-level paging, which the image's 64-bit entry does "
+			    "not know; it can be entered with --enter=32");
 	*ret = JUMP_64;
 	if (req->enter == ENTER_32 || !has_64) {
 		*ret = JUMP_32;
 	} else if (facts->cpu.is_la57_on && !stub_knows_la57) {
 		note(diag, "bzimage/entered-by-32",
-		     "this machine runs 5-level paging, which the image's 64-bit entry does not know: it is "
-		     "entered at startup_32");
+		     "this machine runs 5-level paging, which the image's 64-bit entry does not "
+		     "know: it is entered at startup_32");
 		*ret = JUMP_32;
 	}
 	return 0;
+}
+
+/* The stub turns 5-level paging on where CPU and kernel can and no5lvl is not there. */
+static enum paging paging_as_stub(const struct bzimage *image, const struct request *req,
+				  const struct facts *facts)
+{
+	bool wants_5_level = (image->xloadflags & XLF_5LEVEL_ENABLED) &&
+			     !cmdline_has_word(req->cmdline, "no5lvl");
+
+	if (wants_5_level == facts->cpu.is_la57_on)
+		return PAGING_KEEP;
+	return wants_5_level ? PAGING_5_LEVEL : PAGING_4_LEVEL;
+}
+
+/*
+ * The direct entry, if it can be: sets own->is_direct. With --enter=auto what forbids it is noted,
+ * and one of the stub's entries will do; what is broken is refused.
+ */
+static int try_direct(struct bzimage_plan *own, const struct request *req,
+		      const struct facts *facts, struct plan *plan, struct diag *diag)
+{
+	const char *obstacle;
+	int r;
+
+	if (req->enter != ENTER_AUTO && req->enter != ENTER_DIRECT)
+		return 0;
+	obstacle = direct_obstacle(&own->image, req, facts);
+	if ((own->image.xloadflags & XLF_KERNEL_64) && req->mem_min >= 4 * GIB &&
+	    paging_as_stub(&own->image, req, facts) != PAGING_KEEP)
+		obstacle = "--mem-min leaves purgatory no room below 4 GiB to switch the paging mode";
+	if (!obstacle) {
+		r = direct_unpack(&own->image, plan->arena, &own->direct, diag);
+		if (r < 0)
+			return fail_advise(diag, "get the image again; --enter=64 loads it without "
+						 "looking inside");
+		r = direct_choose_base(&own->image, req, facts, plan->arena, &own->direct, diag);
+		if (r < 0 && r != -EADDRNOTAVAIL)
+			return r;
+		if (r < 0 && req->enter == ENTER_DIRECT)
+			return r;
+		obstacle = r < 0 ? "no free piece of RAM takes the unpacked kernel" : NULL;
+		diag_clear(diag);
+	}
+	if (obstacle && req->enter == ENTER_DIRECT)
+		return fail(diag, EINVAL, "bzimage/not-direct",
+			    "--enter=direct is not possible: %s", obstacle);
+	if (obstacle) {
+		note(diag, "bzimage/by-stub", "the image unpacks itself after the jump: %s",
+		     obstacle);
+		return 0;
+	}
+	own->is_direct = true;
+	plan->jump_mode = own->direct.is_64 ? JUMP_64 : JUMP_32;
+	if (own->direct.is_64)
+		plan->paging = paging_as_stub(&own->image, req, facts);
+	plan->is_randomized = own->direct.is_randomized;
+	plan->vaddr_delta = own->direct.vaddr_delta;
+	return 0;
+}
+
+/* What an old protocol has no room for in e820 is no memory to the next kernel. */
+static phys_t end_of_known_ram(const struct params_layout *layout, const struct facts *facts)
+{
+	if (layout->n_e820 < facts->n_map)
+		return layout->e820[layout->n_e820 - 1].range.end;
+	return STUB_END;
 }
 
 static phys_t kernel_end(const struct bzimage *image, enum jump_mode mode)
@@ -60,13 +128,34 @@ static phys_t kernel_end(const struct bzimage *image, enum jump_mode mode)
 	return STUB_END;
 }
 
+static int wish_fixed(const struct bzimage *image, struct segment_wish *wish, struct diag *diag)
+{
+	uint64_t window;
+
+	if (!checked_align_up(wish->reserve_len, PAGE_LEN, &window) ||
+	    !checked_add(image->pref_address, window, &wish->end))
+		return fail(diag, EINVAL, "bzimage/fixed-address",
+			    "pref_address %#" PRIx64 " is no place for a kernel",
+			    image->pref_address);
+	if (image->pref_address < LOWEST_SEGMENT)
+		return fail(diag, EINVAL, "bzimage/fixed-address-low",
+			    "this kernel is not relocatable and wants to run at %#" PRIx64
+			    ", below 1 MiB",
+			    image->pref_address);
+	note(diag, "bzimage/fixed-address",
+	     "this kernel is not relocatable: it must be loaded at %#" PRIx64, image->pref_address);
+	return 0;
+}
+
 /*
  * The stub starts the kernel at its load address rounded up to the alignment and raised to
  * pref_address, and unpacks within window_len bytes from there. Loaded at an aligned address not
  * below pref_address, both are the same place.
  */
-static int plan_kernel(const struct bzimage *image, struct plan *plan, struct diag *diag)
+static int plan_kernel(const struct bzimage_plan *own, struct plan *plan, struct diag *diag)
 {
+	const struct bzimage *image = &own->image;
+	const struct direct *direct = own->is_direct ? &own->direct : NULL;
 	struct segment_wish wish = {
 		.name = "kernel",
 		.bytes = image->kernel,
@@ -80,36 +169,42 @@ static int plan_kernel(const struct bzimage *image, struct plan *plan, struct di
 		.is_digested = true,
 	};
 	struct segment *s;
+	int r = 0;
 
-	if (!image->is_relocatable) {
-		uint64_t window;
-
-		if (!checked_align_up(wish.reserve_len, PAGE_LEN, &window) ||
-		    !checked_add(image->pref_address, window, &wish.end))
-			return fail(diag, EINVAL, "bzimage/pref-address",
-				    "pref_address %#" PRIx64 " is no place for a kernel", image->pref_address);
-		if (image->pref_address < LOWEST_SEGMENT)
-			return fail(diag, EINVAL, "bzimage/fixed-address-low",
-				    "this kernel is not relocatable and wants to run at %#" PRIx64
-				    ", below 1 MiB",
-				    image->pref_address);
-		note(diag, "bzimage/fixed-address",
-		     "this kernel is not relocatable: it must be loaded at %#" PRIx64, image->pref_address);
+	if (!image->is_relocatable)
+		r = wish_fixed(image, &wish, diag);
+	if (r < 0)
+		return r;
+	if (direct) {
+		wish.bytes = span_of(direct->image, direct->image_len);
+		wish.reserve_len = direct->window_len;
+		wish.align = direct->alignment;
+		if (direct->base != 0)
+			wish.min = direct->base;
+		if (direct->base != 0)
+			wish.end = align_down(direct->base + direct->window_len + PAGE_LEN - 1,
+					      PAGE_LEN);
 	}
-	return plan_add(plan, &wish, &s, diag);
+	wish.end = min_u64(wish.end, own->known_end);
+	r = plan_add(plan, &wish, &s, diag);
+	if (r == 0 && direct)
+		s->own = direct->image;
+	return r;
 }
 
 /* What the stub reads before it has page tables of its own, and what it hands on. */
-static int plan_data(const struct bzimage *image, const struct request *req,
-		     const struct params_layout *layout, struct plan *plan, struct diag *diag)
+static int plan_data(const struct bzimage_plan *own, const struct request *req, struct plan *plan,
+		     struct diag *diag)
 {
+	const struct bzimage *image = &own->image;
 	bool above_4g = plan->jump_mode == JUMP_64 &&
 			(image->xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G);
 	struct segment_wish wish = {
 		.name = "initrd",
 		.bytes = req->initrd,
 		.min = LOWEST_SEGMENT,
-		.end = above_4g ? STUB_END : min_u64(4 * GIB, image->initrd_end),
+		.end = min_u64(own->known_end,
+			       above_4g ? STUB_END : min_u64(4 * GIB, image->initrd_end)),
 		.is_digested = true,
 	};
 	struct segment *s;
@@ -121,8 +216,8 @@ static int plan_data(const struct bzimage *image, const struct request *req,
 			return r;
 	}
 	wish.name = "params";
-	wish.end = above_4g ? STUB_END : 4 * GIB;
-	return plan_add_own(plan, &wish, layout->len, &s, diag);
+	wish.end = min_u64(own->known_end, above_4g ? STUB_END : 4 * GIB);
+	return plan_add_own(plan, &wish, own->layout.len, &s, diag);
 }
 
 static int bzimage_plan(const struct request *req, const struct facts *facts, struct plan *plan,
@@ -136,35 +231,41 @@ static int bzimage_plan(const struct request *req, const struct facts *facts, st
 	r = bzimage_parse(req->kernel, plan->arena, &own->image, diag);
 	if (r < 0)
 		return r;
-	r = choose_entry(&own->image, req, facts, &plan->jump_mode, diag);
-	if (r < 0)
-		return r;
+	if ((own->image.xloadflags & XLF_KERNEL_64) && !facts->cpu.has_long_mode)
+		return fail(diag, EINVAL, "bzimage/cpu-is-32-bit",
+			    "this is a 64-bit kernel, and the CPU has no long mode");
 	r = params_lay_out(&own->image, req, facts, plan->arena, &own->layout, diag);
 	if (r < 0)
 		return r;
+	r = try_direct(own, req, facts, plan, diag);
+	if (r == 0 && !own->is_direct)
+		r = choose_entry(&own->image, req, facts, &plan->jump_mode, diag);
+	if (r < 0)
+		return r;
+	own->known_end = end_of_known_ram(&own->layout, facts);
 	plan->format = own;
-	plan->entry_name = plan->jump_mode == JUMP_64 ? "64" : "32";
+	plan->entry_name = own->is_direct ? "direct" : plan->jump_mode == JUMP_64 ? "64" : "32";
 	plan->kernel_version = own->image.kernel_version;
 	plan->e820 = own->layout.e820;
 	plan->n_e820 = own->layout.n_e820;
 	plan->rsdp = facts->rsdp;
-	r = plan_kernel(&own->image, plan, diag);
+	r = plan_kernel(own, plan, diag);
 	if (r < 0)
 		return r;
-	return plan_data(&own->image, req, &own->layout, plan, diag);
+	return plan_data(own, req, plan, diag);
 }
 
 static int bzimage_finish(const struct request *req, const struct facts *facts, struct plan *plan,
 			  struct diag *diag)
 {
-	const struct bzimage_plan *own = plan->format;
+	struct bzimage_plan *own = plan->format;
 	const struct segment *kernel = plan_find(plan, "kernel");
 	const struct segment *initrd = plan_find(plan, "initrd");
 	const struct segment *params = plan_find(plan, "params");
 	struct params_addresses at = { 0 };
 
-	(void)diag;
 	at.params = params->addr;
+	at.is_randomized = own->is_direct && own->direct.is_randomized;
 	if (initrd) {
 		at.initrd = initrd->addr;
 		at.initrd_len = initrd->bytes.len;
@@ -172,6 +273,10 @@ static int bzimage_finish(const struct request *req, const struct facts *facts, 
 	params_write(&own->image, &own->layout, req, facts, &at, params->own);
 	plan->cmdline_addr = params->addr + own->layout.cmdline.off;
 	plan->jump_arg = params->addr;
+	if (own->is_direct) {
+		plan->jump_entry = kernel->addr + own->direct.entry_off;
+		return direct_relocate(&own->direct, kernel->addr, diag);
+	}
 	plan->jump_entry = kernel->addr + (plan->jump_mode == JUMP_64 ? ENTRY_64_OFF : 0);
 	return 0;
 }

@@ -43,11 +43,13 @@ enum setup_header_off {
 };
 
 #define LOADFLAG_LOADED_HIGH		(1U << 0)
+#define LOADFLAG_KASLR			(1U << 1)
 
 #define XLF_KERNEL_64			(1U << 0)
 #define XLF_CAN_BE_LOADED_ABOVE_4G	(1U << 1)
 #define XLF_EFI_KEXEC			(1U << 4)
 #define XLF_5LEVEL			(1U << 5)
+#define XLF_5LEVEL_ENABLED		(1U << 6)
 
 #define ENTRY_64_OFF			0x200	/* of the 64-bit entry in the protected mode part */
 

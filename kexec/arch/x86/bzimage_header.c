@@ -5,6 +5,7 @@
 
 #include "arch/x86/bzimage.h"
 #include "checked.h"
+#include "unpack.h"
 
 #define BOOT_FLAG		0xaa55
 #define HEADER_MAGIC		0x53726448	/* "HdrS" */
@@ -62,7 +63,8 @@ int bzimage_probe(struct span file, struct diag *why)
 
 	if (!span_le16(file, HDR_BOOT_FLAG, &flag) || !span_le32(file, HDR_MAGIC, &magic))
 		return fail(why, ENOEXEC, "bzimage/too-short",
-			    "a bzImage has a setup header at 0x1f1, the file has %zu bytes", file.len);
+			    "a bzImage has a setup header at 0x1f1, the file has %zu bytes",
+			    file.len);
 	if (flag != BOOT_FLAG)
 		return fail(why, ENOEXEC, "bzimage/no-boot-flag",
 			    "a bzImage has the boot flag 0xaa55 at 0x1fe, found %#x", flag);
@@ -95,23 +97,30 @@ static int read_extent(struct span file, struct bzimage *image, struct diag *dia
 	uint8_t opcode = get8(file, HDR_JUMP), distance = get8(file, HDR_JUMP + 1);
 	size_t promised;
 
-	image->version = get16(file, HDR_VERSION);
+	if (!span_le16(file, HDR_VERSION, &image->version))
+		return fail(diag, EINVAL, "bzimage/version-outside",
+			    "the file ends at %zu bytes, before its boot protocol version",
+			    file.len);
 	if (image->version < PROTOCOL_OLDEST)
 		return fail(diag, EINVAL, "bzimage/protocol-too-old",
-			    "boot protocol %u.%02u; 2.02 is the oldest that can be handed a command line",
+			    "boot protocol %u.%02u; 2.02 is the oldest that can be handed a "
+			    "command line",
 			    image->version >> 8, image->version & 0xff);
 	if (opcode != 0xeb)
 		return fail(diag, EINVAL, "bzimage/no-jump",
-			    "expected a short jump (0xeb) at 0x200, found %#x: damaged header", opcode);
+			    "expected a short jump (0xeb) at 0x200, found %#x: damaged header",
+			    opcode);
 	if (distance >= 0x80)
 		return fail(diag, EINVAL, "bzimage/jump-backwards",
-			    "the jump at 0x200 gives the header's length; %#x leads backwards", distance);
+			    "the jump at 0x200 gives the header's length; %#x leads backwards",
+			    distance);
 	image->header_end = HDR_MAGIC + (size_t)distance;
 	promised = header_end_promised(image->version);
 	if (image->header_end < promised)
 		return fail(diag, EINVAL, "bzimage/header-short",
 			    "protocol %u.%02u promises a header up to %#zx, this one ends at %#zx",
-			    image->version >> 8, image->version & 0xff, promised, image->header_end);
+			    image->version >> 8, image->version & 0xff, promised,
+			    image->header_end);
 	return 0;
 }
 
@@ -125,14 +134,10 @@ static int read_parts(struct span file, struct bzimage *image, struct diag *diag
 	image->setup_len = (size_t)(n_sectors + 1) * 512;
 	if (image->setup_len >= file.len) {
 		fail(diag, EINVAL, "bzimage/setup-truncated",
-		     "boot sector and setup code take %zu bytes, the file has %zu", image->setup_len,
-		     file.len);
+		     "boot sector and setup code take %zu bytes, the file has %zu",
+		     image->setup_len, file.len);
 		return fail_advise(diag, "get the image again: this copy is incomplete");
 	}
-	if (image->header_end > image->setup_len)
-		return fail(diag, EINVAL, "bzimage/header-beyond-setup",
-			    "the setup header ends at %#zx, the setup code at %#zx", image->header_end,
-			    image->setup_len);
 	present = file.len - image->setup_len;
 	/* Two bytes before 2.04, and wrapped for any modern size: not usable. */
 	kernel_len = image->version >= 0x0204 ? (uint64_t)get32(file, HDR_SYSSIZE) * SYSSIZE_UNIT :
@@ -142,12 +147,14 @@ static int read_parts(struct span file, struct bzimage *image, struct diag *diag
 			    "syssize is 0: the header says that there is no kernel in the image");
 	if (kernel_len > present && kernel_len - present >= SYSSIZE_UNIT) {
 		fail(diag, EINVAL, "bzimage/kernel-truncated",
-		     "syssize promises %" PRIu64 " bytes of kernel after the setup code, the file has %" PRIu64,
+		     "syssize promises %" PRIu64
+		     " bytes of kernel after the setup code, the file has %" PRIu64,
 		     kernel_len, present);
 		return fail_advise(diag, "get the image again: this copy is incomplete");
 	}
 	if (!span_sub(file, image->setup_len, min_u64(kernel_len, present), &image->kernel))
-		return fail(diag, EINVAL, "bzimage/kernel-outside", "the kernel is not inside the file");
+		return fail(diag, EINVAL, "bzimage/kernel-outside",
+			    "the kernel is not inside the file");
 	return 0;
 }
 
@@ -166,13 +173,15 @@ static int read_flags(struct span file, struct bzimage *image, struct diag *diag
 		return fail(diag, EINVAL, "bzimage/entry-64-outside",
 			    "the 64-bit entry lies at %#x, the kernel has %zu bytes", ENTRY_64_OFF,
 			    image->kernel.len);
-	if ((image->xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) && !(image->xloadflags & XLF_KERNEL_64))
+	if ((image->xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G) &&
+	    !(image->xloadflags & XLF_KERNEL_64))
 		return fail(diag, EINVAL, "bzimage/xloadflags-disagree",
 			    "xloadflags %#x: loadable above 4 GiB, but without a 64-bit entry",
 			    image->xloadflags);
 	if (image->version >= 0x0209 && get64(file, HDR_SETUP_DATA) != 0)
 		return fail(diag, EINVAL, "bzimage/foreign-setup-data",
-			    "setup_data must be 0 in a file, found %#" PRIx64 ": it would point anywhere",
+			    "setup_data must be 0 in a file, found %#" PRIx64
+			    ": it would point anywhere",
 			    get64(file, HDR_SETUP_DATA));
 	return 0;
 }
@@ -195,7 +204,8 @@ static int read_alignment(struct span file, struct bzimage *image, struct diag *
 	image->alignment = get32(file, HDR_KERNEL_ALIGNMENT);
 	if (!is_power_of_two(image->alignment))
 		return fail(diag, EINVAL, "bzimage/alignment",
-			    "kernel_alignment must be a power of two, found %#" PRIx64, image->alignment);
+			    "kernel_alignment must be a power of two, found %#" PRIx64,
+			    image->alignment);
 	if (min_alignment >= 32 || (UINT64_C(1) << min_alignment) > image->alignment)
 		return fail(diag, EINVAL, "bzimage/min-alignment",
 			    "min_alignment 2^%u is above kernel_alignment %#" PRIx64, min_alignment,
@@ -220,7 +230,8 @@ static int read_window(struct span file, struct bzimage *image, struct diag *dia
 	}
 	if (image->version >= 0x020a && image->window_len > INIT_SIZE_MAX)
 		return fail(diag, EINVAL, "bzimage/init-size-too-large",
-			    "init_size is %" PRIu64 " bytes, a kernel has at most 1 GiB of address space",
+			    "init_size is %" PRIu64
+			    " bytes, a kernel has at most 1 GiB of address space",
 			    image->window_len);
 	if (image->version >= 0x020a && image->window_len < image->kernel.len)
 		return fail(diag, EINVAL, "bzimage/init-size-too-small",
@@ -229,42 +240,22 @@ static int read_window(struct span file, struct bzimage *image, struct diag *dia
 	if (!is_aligned(image->pref_address, PAGE_LEN) ||
 	    !checked_add(image->pref_address, image->window_len, &end))
 		return fail(diag, EINVAL, "bzimage/pref-address",
-			    "pref_address %#" PRIx64 " is not a place for a kernel of %" PRIu64 " bytes",
+			    "pref_address %#" PRIx64 " is not a place for a kernel of %" PRIu64
+			    " bytes",
 			    image->pref_address, image->window_len);
 	return 0;
 }
 
-static const char *payload_format(struct span payload)
-{
-	static const struct {
-		const char *name;
-		const char *magic;
-		size_t len;
-	} formats[] = {
-		{ "gzip", "\x1f\x8b", 2 },
-		{ "gzip", "\x1f\x9e", 2 },
-		{ "bzip2", "BZh", 3 },
-		{ "lzma", "\x5d\x00\x00", 3 },
-		{ "xz", "\xfd" "7zXZ\x00", 6 },
-		{ "lzo", "\x89LZO", 4 },
-		{ "lz4", "\x02\x21\x4c\x18", 4 },
-		{ "zstd", "\x28\xb5\x2f\xfd", 4 },
-		{ "elf", "\x7f" "ELF", 4 },
-	};
-
-	for (size_t i = 0; i < array_len(formats); i++)
-		if (span_starts_with(payload, formats[i].magic, formats[i].len))
-			return formats[i].name;
-	return NULL;
-}
-
 static int check_payload(struct bzimage *image, struct diag *diag)
 {
-	image->payload_format = payload_format(image->payload);
-	if (!image->payload_format)
+	const struct codec *codec = unpack_find(image->payload);
+
+	if (!codec)
 		return fail(diag, EINVAL, "bzimage/payload-unknown",
-			    "the payload begins with %#x: no compression format of the boot protocol",
+			    "the payload begins with %#x: no compression format of the boot "
+			    "protocol",
 			    get32(image->payload, 0));
+	image->payload_format = codec->name;
 	if (strcmp(image->payload_format, "elf") == 0)
 		return 0;
 	/* In every compressed format the last four bytes are the length of what comes out. */
@@ -274,8 +265,8 @@ static int check_payload(struct bzimage *image, struct diag *diag)
 			    "the payload's last four bytes must be its unpacked length, found 0");
 	if (image->version >= 0x020a && image->payload_out_len > image->window_len)
 		return fail(diag, EINVAL, "bzimage/init-size-below-payload",
-			    "init_size is %" PRIu64 " bytes, the payload unpacks to %u", image->window_len,
-			    image->payload_out_len);
+			    "init_size is %" PRIu64 " bytes, the payload unpacks to %u",
+			    image->window_len, image->payload_out_len);
 	return 0;
 }
 
@@ -292,12 +283,13 @@ static int read_payload(struct span file, struct bzimage *image, struct diag *di
 		return 0;
 	if (off == 0 || len < 4)
 		return fail(diag, EINVAL, "bzimage/payload-incomplete",
-			    "payload_offset is %#x and payload_length %#x: expected both, or none of them",
+			    "payload_offset is %#x and payload_length %#x: expected both, or none "
+			    "of them",
 			    off, len);
 	if (!span_sub(image->kernel, off, len, &image->payload))
 		return fail(diag, EINVAL, "bzimage/payload-outside",
-			    "the payload of %u bytes at %#x reaches beyond the kernel's %zu bytes", len,
-			    off, image->kernel.len);
+			    "the payload of %u bytes at %#x reaches beyond the kernel's %zu bytes",
+			    len, off, image->kernel.len);
 	image->has_payload = true;
 	return check_payload(image, diag);
 }
@@ -316,7 +308,8 @@ static int read_kernel_info(struct span file, struct bzimage *image, struct diag
 	if (get32(info, 0) != KERNEL_INFO_MAGIC || get32(info, 4) < KERNEL_INFO_LEN ||
 	    get32(info, 8) < get32(info, 4))
 		return fail(diag, EINVAL, "bzimage/kernel-info",
-			    "kernel_info at %#x must begin with \"LToP\" and its lengths, found %#x %u %u",
+			    "kernel_info at %#x must begin with \"LToP\" and its lengths, found "
+			    "%#x %u %u",
 			    off, get32(info, 0), get32(info, 4), get32(info, 8));
 	image->setup_type_max = get32(info, 12);
 	return 0;
@@ -341,8 +334,10 @@ static int read_version_string(struct span file, struct arena *a, struct bzimage
 	nul = memchr(text.data, 0, text.len);
 	if (!nul)
 		return fail(diag, EINVAL, "bzimage/version-string",
-			    "the version string at %#x has no end inside the setup code", off + 0x200);
-	image->kernel_version = arena_strndup(a, (const char *)text.data, (size_t)(nul - text.data));
+			    "the version string at %#x has no end inside the setup code",
+			    off + 0x200);
+	image->kernel_version =
+		arena_strndup(a, (const char *)text.data, (size_t)(nul - text.data));
 	return image->kernel_version ? 0 : fail_nomem(diag);
 }
 
