@@ -15,7 +15,7 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunks;
 	size_t n_allocations;	/* so far; tests count with it */
-	size_t fail_at;		/* this allocation (1 is the first) and all later ones fail; 0: none */
+	size_t fail_at; /* this allocation (1 is the first) and all later ones fail; 0: none */
 };
 
 /* Zeroed, aligned for any type; NULL when there is no memory. A len of 0 gives a valid pointer. */

@@ -49,7 +49,8 @@ int fail_advise(struct diag *d, const char *fmt, ...)
 int fail_nomem(struct diag *d)
 {
 	fail(d, ENOMEM, "memory/exhausted", "this process got no more memory");
-	return fail_advise(d, "free some memory, or raise the limit of this process (ulimit -v, cgroup)");
+	return fail_advise(d, "free some memory, or raise the limit of this process (ulimit -v, "
+			      "cgroup)");
 }
 
 static void add_note(struct diag *d, const char *id, bool is_warning, const char *fmt, va_list args)

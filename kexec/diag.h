@@ -17,7 +17,7 @@ struct diag_note {
 	struct diag_note *next;
 	const char *id;
 	const char *text;
-	bool is_warning;	/* shown even when nobody asked: something the user may miss is lost */
+	bool is_warning; /* shown even when nobody asked: something the user may miss is lost */
 };
 
 struct diag {

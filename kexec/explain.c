@@ -39,14 +39,18 @@ static int explain_eperm(enum attempt attempt, bool may_boot, const struct facts
 	const char *name = attempt_name(attempt);
 
 	if (!may_boot) {
-		fail(diag, EPERM, "kernel/no-capability", "%s was refused: this process has no CAP_SYS_BOOT",
-		     name);
-		return fail_advise(diag, "run it as root, outside of containers that drop the capability");
+		fail(diag, EPERM, "kernel/no-capability",
+		     "%s was refused: this process has no CAP_SYS_BOOT", name);
+		return fail_advise(diag, "run it as root, outside of containers that drop the "
+					 "capability");
 	}
 	if (policy->is_load_disabled) {
 		fail(diag, EPERM, "kernel/load-disabled",
-		     "%s was refused: kernel.kexec_load_disabled is 1, which lasts until the next reboot", name);
-		return fail_advise(diag, "reboot, and find what sets it (grep -r kexec_load_disabled /etc/sysctl*)");
+		     "%s was refused: kernel.kexec_load_disabled is 1, which lasts until the next "
+		     "reboot",
+		     name);
+		return fail_advise(diag, "reboot, and find what sets it (grep -r "
+					 "kexec_load_disabled /etc/sysctl*)");
 	}
 	if (policy->has_load_limit && policy->load_limit == 0) {
 		fail(diag, EPERM, "kernel/load-limit",
@@ -55,19 +59,22 @@ static int explain_eperm(enum attempt attempt, bool may_boot, const struct facts
 	}
 	if (is_locked_down(facts) && attempt == ATTEMPT_KEXEC_FILE_LOAD) {
 		fail(diag, EPERM, "kernel/lockdown-signature",
-		     "kexec_file_load was refused: the running kernel is locked down and trusts no key that "
-		     "signed this image");
-		return fail_advise(diag, "load a kernel signed by a key of the firmware (db, MOK) or of the "
-					 "running kernel, as the distribution's are under its Secure Boot");
+		     "kexec_file_load was refused: the running kernel is locked down and trusts no "
+		     "key that signed this image");
+		return fail_advise(
+			diag, "load a kernel signed by a key of the firmware (db, MOK) or of the "
+			      "running kernel, as the distribution's are under its Secure Boot");
 	}
 	if (is_locked_down(facts)) {
 		fail(diag, EPERM, "kernel/lockdown",
 		     "%s was refused: the running kernel is locked down (%s)", name,
 		     policy->lockdown == LOCKDOWN_INTEGRITY ? "integrity" : "confidentiality");
-		return fail_advise(diag, "load a signed kernel with -s, or boot without Secure Boot lockdown");
+		return fail_advise(diag, "load a signed kernel with -s, or boot without Secure "
+					 "Boot lockdown");
 	}
 	fail(diag, EPERM, "kernel/not-permitted", "%s was refused: operation not permitted", name);
-	return fail_advise(diag, "a security module may forbid it: look for a denial in the kernel log (dmesg)");
+	return fail_advise(diag, "a security module may forbid it: look for a denial in the kernel "
+				 "log (dmesg)");
 }
 
 static int explain_file_load(int error, struct diag *diag)
@@ -90,34 +97,43 @@ static int explain_file_load(int error, struct diag *diag)
 	return 0;
 }
 
-static int explain_common(enum attempt attempt, int error, const struct facts *facts, struct diag *diag)
+static int explain_common(enum attempt attempt, int error, const struct facts *facts,
+			  struct diag *diag)
 {
 	const char *name = attempt_name(attempt);
 
 	switch (error) {
 	case EACCES:
 		fail(diag, error, "kernel/access",
-		     "%s was refused by a security module (an IMA policy asks for a file to appraise)", name);
+		     "%s was refused by a security module (an IMA policy asks for a file to "
+		     "appraise)",
+		     name);
 		return fail_advise(diag, "use -s, which hands the kernel the file itself");
 	case ENOSYS:
-		fail(diag, error, "kernel/no-syscall", "the running kernel (%s) has no %s", facts->release,
-		     name);
-		return fail_advise(diag, "use the other call (-c or -s), or a kernel built with CONFIG_KEXEC");
+		fail(diag, error, "kernel/no-syscall", "the running kernel (%s) has no %s",
+		     facts->release, name);
+		return fail_advise(diag, "use the other call (-c or -s), or a kernel built with "
+					 "CONFIG_KEXEC");
 	case EBUSY:
-		fail(diag, error, "kernel/busy", "%s: another kexec operation is still going on", name);
+		fail(diag, error, "kernel/busy", "%s: another kexec operation is still going on",
+		     name);
 		return fail_advise(diag, "wait for it and try again");
 	case ENOMEM:
 		fail(diag, error, "kernel/no-memory",
 		     "%s: the running kernel got no memory to keep the new one in", name);
-		return fail_advise(diag, "free memory (drop caches, stop services), or use a smaller initrd");
+		return fail_advise(diag, "free memory (drop caches, stop services), or use a "
+					 "smaller initrd");
 	case EFAULT:
 		fail(diag, error, "kernel/fault",
 		     "%s: a file could not be read any more while the kernel copied it", name);
-		return fail_advise(diag, "was it shortened meanwhile, or does its disk fail? then load again");
+		return fail_advise(diag, "was it shortened meanwhile, or does its disk fail? then "
+					 "load again");
 	case EINVAL:
-		fail(diag, error, "kernel/invalid", "%s: the running kernel says that the load is invalid",
-		     name);
-		return fail_advise(diag, "its log (dmesg) may say more; the plan is shown by --dry-run");
+		fail(diag, error, "kernel/invalid",
+		     "%s: the running kernel says that the load is invalid", name);
+		return fail_advise(diag,
+				   "its log (dmesg) may say more, --dry-run shows the plan; older "
+				   "kernels do not know --no-cma and --force-dtb");
 	default:
 		return fail(diag, error, "kernel/other", "%s failed: %s", name, strerror(error));
 	}
@@ -131,8 +147,10 @@ int explain_failure(enum attempt attempt, int error, bool may_boot, const struct
 	if (attempt == ATTEMPT_KEXEC_FILE_LOAD && explain_file_load(error, diag) < 0)
 		return -error;
 	if (attempt == ATTEMPT_EXEC && error == EINVAL) {
-		fail(diag, error, "kernel/nothing-loaded", "nothing has been loaded to jump into");
-		return fail_advise(diag, "load a kernel first: kexec -l KERNEL --initrd=... --append=...");
+		fail(diag, error, "kernel/nothing-to-jump-into",
+		     "reboot refused the jump: nothing is loaded, or this is a container");
+		return fail_advise(diag, "load a kernel first, and jump from the machine's own PID "
+					 "namespace");
 	}
 	return explain_common(attempt, error, facts, diag);
 }
@@ -143,7 +161,8 @@ bool explain_is_final(enum attempt attempt, int error, bool may_boot, const stru
 
 	if (error == EBUSY)
 		return true;
-	if (!may_boot || policy->is_load_disabled || (policy->has_load_limit && policy->load_limit == 0))
+	if (!may_boot || policy->is_load_disabled ||
+	    (policy->has_load_limit && policy->load_limit == 0))
 		return true;
 	if (attempt == ATTEMPT_KEXEC_FILE_LOAD)
 		return error == EPERM || error == EACCES || is_signature_error(error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the errno of a kexec system call means on this machine, and what a person can do about it. */
+/* What the errno of a kexec system call means on this machine, and what can be done about it. */
 #ifndef KEXEC_NG_EXPLAIN_H
 #define KEXEC_NG_EXPLAIN_H
 
@@ -13,10 +13,11 @@ enum attempt {
 	ATTEMPT_EXEC,		/* reboot(2) */
 };
 
-/* Records the failure (ids "kernel/...") and returns -error. may_boot: has the process CAP_SYS_BOOT? */
+/* Records the failure (ids "kernel/...") and returns -error. may_boot: this process has
+ * CAP_SYS_BOOT. */
 int explain_failure(enum attempt attempt, int error, bool may_boot, const struct facts *facts,
 		    struct diag *diag);
-/* Is a refusal of this attempt a decision of the machine's owner that no other call may get around? */
+/* Is a refusal of this attempt a decision of the machine's owner, which no other call may evade? */
 bool explain_is_final(enum attempt attempt, int error, bool may_boot, const struct facts *facts);
 
 #endif

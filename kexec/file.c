@@ -5,24 +5,38 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "checked.h"
+#include "crc32c.h"
 
-/* Both system calls refuse more: kexec_file_load by a limit of its own, kexec_load by half of RAM. */
+/* Both system calls refuse more: kexec_file_load by a limit of its own, kexec_load by half of RAM.
+ */
 #define FILE_LEN_MAX	(UINT64_C(64) * GIB)
 #define COPY_CHUNK	(64 * KIB)
+#define FINGERPRINT_CHUNK	(256 * KIB)
 
-static int fail_errno(struct diag *diag, int error, const char *id, const char *what, const char *path)
+static int fail_errno(struct diag *diag, int error, const char *id, const char *what,
+		      const char *path)
 {
 	/* The reason must still fit behind a long path. */
 	return fail(diag, error, id, "cannot %s '%.500s': %s", what, path, strerror(error));
 }
 
+/* A stream is kept in memory: half of it is what the kernel would take at most. */
+static uint64_t stream_len_max(void)
+{
+	long n_pages = sysconf(_SC_PHYS_PAGES);
+
+	return n_pages > 0 ? min_u64((uint64_t)n_pages * PAGE_LEN / 2, FILE_LEN_MAX) : FILE_LEN_MAX;
+}
+
 static int copy_all(int from, int to, const char *path, struct diag *diag)
 {
+	const uint64_t len_max = stream_len_max();
 	uint8_t chunk[COPY_CHUNK];
 	uint64_t total = 0;
 
@@ -36,9 +50,11 @@ static int copy_all(int from, int to, const char *path, struct diag *diag)
 		if (got == 0)
 			return 0;
 		total += (uint64_t)got;
-		if (total > FILE_LEN_MAX)
-			return fail(diag, EFBIG, "file/too-large", "'%s' has more than %" PRIu64 " GiB",
-				    path, FILE_LEN_MAX / GIB);
+		if (total > len_max)
+			return fail(diag, EFBIG, "file/too-large",
+				    "'%.500s' has more than %" PRIu64
+				    " MiB, half of this machine's memory",
+				    path, len_max / MIB);
 		for (ssize_t done = 0; done < got;) {
 			ssize_t put = write(to, chunk + done, (size_t)(got - done));
 
@@ -70,11 +86,41 @@ static int buffer_in_memory(struct file *f, struct diag *diag)
 	return 0;
 }
 
+/* A CRC over the CRCs of the file's chunks. */
+static int read_fingerprint(const struct file *f, uint32_t *ret, struct diag *diag)
+{
+	uint8_t *chunk = malloc(FINGERPRINT_CHUNK);
+	struct crc32c crc32c;
+	uint64_t off = 0;
+	uint32_t crc = 0;
+	int r = 0;
+
+	if (!chunk)
+		return fail_nomem(diag);
+	crc32c_start(&crc32c);
+	for (;;) {
+		ssize_t got = pread(f->fd, chunk, FINGERPRINT_CHUNK, (off_t)off);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			r = fail_errno(diag, errno, "file/read", "read", f->path);
+		if (got <= 0)
+			break;
+		crc = crc32c_add(&crc32c, crc, chunk, (size_t)got);
+		off += (uint64_t)got;
+	}
+	free(chunk);
+	if (r == 0)
+		*ret = crc;
+	return r;
+}
+
 static int open_one(const char *path, struct file *f, struct diag *diag)
 {
 	int r = 0;
 
-	*f = (struct file){ .path = path, .is_mapped = true };
+	*f = (struct file){ .path = path };
 	f->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (f->fd < 0)
 		return fail_errno(diag, errno, "file/open", "open", path);
@@ -83,7 +129,6 @@ static int open_one(const char *path, struct file *f, struct diag *diag)
 	} else if (S_ISDIR(f->stat.st_mode)) {
 		r = fail(diag, EISDIR, "file/directory", "'%s' is a directory", path);
 	} else if (!S_ISREG(f->stat.st_mode)) {
-		f->is_mapped = false;
 		r = buffer_in_memory(f, diag);
 	}
 	if (r == 0 && f->stat.st_size <= 0)
@@ -91,6 +136,8 @@ static int open_one(const char *path, struct file *f, struct diag *diag)
 	if (r == 0 && (uint64_t)f->stat.st_size > FILE_LEN_MAX)
 		r = fail(diag, EFBIG, "file/too-large", "'%s' has more than %" PRIu64 " GiB", path,
 			 FILE_LEN_MAX / GIB);
+	if (r == 0)
+		r = read_fingerprint(f, &f->fingerprint, diag);
 	if (r < 0)
 		file_close(f);
 	return r;
@@ -136,8 +183,9 @@ static int map_side_by_side(struct file_sequence *s, struct diag *diag)
 
 		len = total + file_len;
 		if (!checked_align_up(len, PAGE_LEN, &total) || total > FILE_LEN_MAX)
-			return fail(diag, EFBIG, "file/too-large", "the initrds together have more than %"
-				    PRIu64 " GiB", FILE_LEN_MAX / GIB);
+			return fail(diag, EFBIG, "file/too-large",
+				    "the initrds together have more than %" PRIu64 " GiB",
+				    FILE_LEN_MAX / GIB);
 	}
 	base = mmap(NULL, (size_t)total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (base == MAP_FAILED)
@@ -148,7 +196,8 @@ static int map_side_by_side(struct file_sequence *s, struct diag *diag)
 		struct file *f = &s->files[i];
 		size_t file_len = (size_t)f->stat.st_size;
 
-		if (mmap(base + off, file_len, PROT_READ, MAP_PRIVATE | MAP_FIXED, f->fd, 0) == MAP_FAILED)
+		if (mmap(base + off, file_len, PROT_READ, MAP_PRIVATE | MAP_FIXED, f->fd, 0) ==
+		    MAP_FAILED)
 			return fail_errno(diag, errno, "file/map", "map", f->path);
 		off += (size_t)align_down(file_len + PAGE_LEN - 1, PAGE_LEN);
 	}
@@ -198,14 +247,24 @@ static bool same_time(struct timespec a, struct timespec b)
 
 int file_is_unchanged(const struct file *f, struct diag *diag)
 {
+	uint32_t fingerprint;
 	struct stat now;
+	int r;
 
 	if (fstat(f->fd, &now) < 0)
 		return fail_errno(diag, errno, "file/stat", "examine", f->path);
 	/* Not ctime: unlinking the name, as a package upgrade does, changes that and no byte. */
-	if (now.st_size == f->stat.st_size && same_time(now.st_mtim, f->stat.st_mtim))
-		return 0;
-	fail(diag, EBUSY, "file/changed", "'%s' changed while it was being loaded", f->path);
+	if (now.st_size != f->stat.st_size || !same_time(now.st_mtim, f->stat.st_mtim)) {
+		fail(diag, EBUSY, "file/changed", "'%.500s' changed while it was being loaded",
+		     f->path);
+		return fail_advise(diag, "wait until whatever writes to it is done, then load "
+					 "again");
+	}
+	r = read_fingerprint(f, &fingerprint, diag);
+	if (r < 0 || fingerprint == f->fingerprint)
+		return r;
+	fail(diag, EBUSY, "file/contents-changed",
+	     "the contents of '%.500s' changed while it was being loaded", f->path);
 	return fail_advise(diag, "wait until whatever writes to it is done, then load again");
 }
 
@@ -232,7 +291,8 @@ int file_sequence_fd(const struct file_sequence *s, int *ret, struct diag *diag)
 	}
 	fd = memfd_create("kexec-initrd", MFD_CLOEXEC);
 	if (fd < 0)
-		return fail_errno(diag, errno, "file/buffer", "keep the contents of", s->files[0].path);
+		return fail_errno(diag, errno, "file/buffer", "keep the contents of",
+				  s->files[0].path);
 	for (size_t i = 0; i < s->n && r == 0; i++) {
 		r = pad_to_four(fd, s->files[i].path, diag);
 		if (r == 0 && lseek(s->files[i].fd, 0, SEEK_SET) < 0)
@@ -250,9 +310,8 @@ int file_sequence_fd(const struct file_sequence *s, int *ret, struct diag *diag)
 
 static void on_sigbus(int number)
 {
-	static const char text[] =
-		"kexec: a file became shorter while it was being read, or could not be read; nothing was "
-		"loaded [file/truncated]\n";
+	static const char text[] = "kexec: a file became shorter while it was being read, or could "
+				   "not be read; nothing was loaded [file/truncated]\n";
 
 	(void)number;
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
@@ -260,7 +319,8 @@ static void on_sigbus(int number)
 	_exit(255);
 }
 
-/* With a handler a write beyond RLIMIT_FSIZE fails instead of killing; unlike SIG_IGN it ends at exec. */
+/* With a handler a write beyond RLIMIT_FSIZE fails instead of killing; unlike SIG_IGN it ends at
+ * exec. */
 static void on_sigxfsz(int number)
 {
 	(void)number;

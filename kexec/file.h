@@ -18,8 +18,8 @@ struct file {
 	const char *path;	/* as the user gave it */
 	int fd;			/* -1: closed */
 	struct span bytes;
-	bool is_mapped;		/* others can change the bytes */
 	struct stat stat;	/* when it was opened */
+	uint32_t fingerprint;	/* of the contents, then */
 };
 
 /* Opens and maps; ids "file/...". An empty file is refused. */
@@ -38,7 +38,9 @@ must_check int file_sequence_open(const char *const *paths, size_t n, struct are
 				  struct file_sequence *ret, struct diag *diag);
 void file_sequence_close(struct file_sequence *s);
 
-/* -EBUSY ("file/changed") if size or modification time differ from when it was opened. */
+/* -EBUSY ("file/changed", "file/contents-changed") if size, modification time or contents differ
+ * from when it was opened. Reads the file, not the mapping: one that became shorter is no SIGBUS
+ * here. */
 must_check int file_is_unchanged(const struct file *f, struct diag *diag);
 
 /* One descriptor with the bytes of all files, 4-byte aligned each, for kexec_file_load. A single

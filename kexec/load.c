@@ -22,12 +22,15 @@ void load_init(struct load *l, const struct options *o, struct arena *a)
 	l->arena = a;
 	l->options = o;
 	l->kernel.fd = -1;
+	progress_start(&l->progress);
 }
 
 void load_free(struct load *l)
 {
+	progress_end(&l->progress);
 	file_close(&l->kernel);
 	file_sequence_close(&l->initrd);
+	initramfs_free(&l->unpacked);
 }
 
 /* ---- reading: what the pure stages get to see ---- */
@@ -40,9 +43,76 @@ static void read_seed(const struct options *o, struct request *req, struct diag 
 		memcpy(req->seed, o->seed, SEED_LEN);
 	} else if (sys_random(req->seed, SEED_LEN) < 0) {
 		req->has_seed = false;
+		sys_random_early(req->seed, SEED_LEN);
 		note(diag, "load/no-random",
 		     "the running kernel has no random numbers yet: the next one gets no seed");
 	}
+}
+
+static bool is_locked_down(const struct facts *facts)
+{
+	return facts->policy.lockdown == LOCKDOWN_INTEGRITY ||
+	       facts->policy.lockdown == LOCKDOWN_CONFIDENTIALITY;
+}
+
+/* Why the file call goes first; NULL if it does not. */
+static const char *reason_for_file_call(const struct load *l)
+{
+	if (l->options->needs_kexec_load)
+		return NULL;
+	if (is_locked_down(&l->facts))
+		return "the running kernel is locked down";
+	if (l->facts.policy.is_kho_active)
+		return "a kexec handover (KHO) is active";
+	if (l->facts.policy.is_ima_active)
+		return "IMA has measurements to hand over";
+	if (l->facts.cpu.is_confidential_guest)
+		return "this is a confidential guest, whose page tables only the kernel itself can "
+		       "make";
+	return NULL;
+}
+
+/*
+ * Unpacks the initrd now, while the old kernel still serves, so that the next one finds plain
+ * archives. That moves and verifies more bytes in the dark time, which costs less than unpacking
+ * there for every codec, unless each byte goes through SHA-256: doc/performance.md.
+ */
+static void unpack_initrd(struct load *l, struct diag *diag)
+{
+	const enum initrd_unpack wish = l->options->initrd_unpack;
+	/* Twice in memory until the jump, and twice again while the next kernel unpacks it. */
+	const uint64_t room = min_u64(l->facts.ram_available / 3, l->facts.ram_total / 4);
+	struct diag why;
+
+	if (l->initrd.n == 0 || wish == INITRD_UNPACK_NO)
+		return;
+	if (wish == INITRD_UNPACK_AUTO &&
+	    (l->options->call == CALL_FILE || reason_for_file_call(l)))
+		return;
+	if (wish == INITRD_UNPACK_AUTO && l->options->digest == DIGEST_SHA256) {
+		note(diag, "load/initrd-packed",
+		     "the initrd stays packed: verifying it unpacked by SHA-256 takes longer than "
+		     "unpacking it");
+		return;
+	}
+	progress_stage(&l->progress, "unpacking the initrd");
+	diag_init(&why, NULL);
+	if (initramfs_unpack(l->request.initrd,
+			     wish == INITRD_UNPACK_YES ? l->facts.ram_available : room, l->arena,
+			     &l->unpacked, &why) < 0) {
+		if (wish == INITRD_UNPACK_YES)
+			warn(diag, "load/initrd-packed", "the initrd stays packed: %s [%s]",
+			     why.text, why.id);
+		else
+			note(diag, "load/initrd-packed", "the initrd stays packed: %s [%s]",
+			     why.text, why.id);
+		return;
+	}
+	if (l->unpacked.n_packed == 0)
+		return;
+	note(diag, "load/initrd-unpacked", "the initrd was unpacked, from %zu to %zu bytes",
+	     l->request.initrd.len, l->unpacked.plain.len);
+	l->request.initrd = span_of(l->unpacked.plain.data, l->unpacked.plain.len);
 }
 
 int load_read(struct load *l, struct diag *diag)
@@ -57,7 +127,7 @@ int load_read(struct load *l, struct diag *diag)
 		.mem_min = o->mem_min,
 		.mem_end = o->mem_end,
 		.no_efi = o->no_efi,
-		.no_checks = o->no_checks,
+		.digest = o->digest,
 		.quiet = o->quiet,
 		.on_failure = o->on_failure,
 		.console_serial = o->console_serial,
@@ -71,11 +141,14 @@ int load_read(struct load *l, struct diag *diag)
 	if (r == 0)
 		r = host_read(o->host_root ? o->host_root : "", l->arena, &l->facts, diag);
 	if (r == 0)
-		r = cmdline_compose(o, l->facts.cmdline, l->arena, &req->cmdline, diag);
+		r = cmdline_compose(o, l->facts.has_cmdline ? l->facts.cmdline : NULL, l->arena,
+				    &req->cmdline, diag);
 	read_seed(o, req, diag);
 	req->kernel = l->kernel.bytes;
 	req->initrd = l->initrd.bytes;
 	req->n_initrds = l->initrd.n;
+	if (r == 0)
+		unpack_initrd(l, diag);
 	return r;
 }
 
@@ -114,8 +187,8 @@ static int probe(struct load *l, struct diag *diag)
 		break;
 	}
 	if (!l->type) {
-		fail(diag, ENOEXEC, "probe/unknown-type", "cannot determine the file type of '%s': %s",
-		     l->options->kernel, why.text);
+		fail(diag, ENOEXEC, "probe/unknown-type",
+		     "cannot determine the file type of '%s': %s", l->options->kernel, why.text);
 		return fail_advise(diag, "give it a bzImage, as /boot/vmlinuz-... usually is");
 	}
 	if (!l->request.type || strcmp(l->request.type, l->type->name) == 0)
@@ -139,13 +212,14 @@ static int describe(struct load *l, struct diag *diag)
 	if (r < 0)
 		return r;
 	l->plan.type = l->type->name;
+	progress_stage(&l->progress, "planning, unpacking the kernel");
 	r = l->type->plan(&l->request, &l->facts, &l->plan, diag);
 	if (r == 0)
 		r = x86_plan_purgatory(&l->request, &l->facts, &l->plan, diag);
 	return r;
 }
 
-static int settle(struct load *l, struct diag *diag)
+static int settle_once(struct load *l, struct diag *diag)
 {
 	const struct request *req = &l->request;
 	int r;
@@ -153,6 +227,7 @@ static int settle(struct load *l, struct diag *diag)
 	r = place(&l->plan, &l->facts.ram, req->mem_min, req->mem_end, diag);
 	if (r == 0)
 		r = l->type->finish(req, &l->facts, &l->plan, diag);
+	progress_stage(&l->progress, "computing digests");
 	if (r == 0)
 		r = x86_finish_purgatory(req, &l->facts, &l->plan, diag);
 	if (r == 0)
@@ -160,15 +235,50 @@ static int settle(struct load *l, struct diag *diag)
 	return r;
 }
 
+/* An initrd that finds no place unpacked goes as it is. */
+static int settle(struct load *l, struct diag *diag)
+{
+	int r = settle_once(l, diag);
+
+	if (r == 0 || l->unpacked.n_packed == 0 || l->options->initrd_unpack == INITRD_UNPACK_YES ||
+	    (strncmp(diag->id, "place/", 6) != 0 && strcmp(diag->id, "plan/over-half-of-ram") != 0))
+		return r;
+	note(diag, "load/initrd-packed-again", "unpacked the initrd found no place: %s",
+	     diag->text);
+	diag_clear(diag);
+	l->request.initrd = l->initrd.bytes;
+	l->unpacked.n_packed = 0;
+	r = describe(l, diag);
+	return r < 0 ? r : settle_once(l, diag);
+}
+
+static int check_call(const struct load *l, struct diag *diag)
+{
+	if (l->options->call == CALL_FILE &&
+	    (l->options->enter == ENTER_32 || l->options->enter == ENTER_DIRECT))
+		return fail(diag, EINVAL, "load/file-entry",
+			    "kexec_file_load (-s) knows the 64-bit entry only; --enter=direct and "
+			    "32 need -c");
+	return 0;
+}
+
 int load_plan(struct load *l, struct diag *diag)
 {
-	int r = describe(l, diag);
+	int r = check_call(l, diag);
+
+	if (r == 0 && l->options->call == CALL_FILE)
+		note(diag, "load/plan-of-another-call",
+		     "this plan is what kexec_load (-c) would do; with -s the running kernel makes "
+		     "its own");
+	if (r == 0)
+		r = describe(l, diag);
 
 	return r < 0 ? r : settle(l, diag);
 }
 
 /* ---- handing it over ---- */
 
+/* The kernel copied the bytes some time after they were read here: are they still the same? */
 static int check_files(struct load *l, struct diag *diag)
 {
 	int r = file_is_unchanged(&l->kernel, diag);
@@ -178,42 +288,22 @@ static int check_files(struct load *l, struct diag *diag)
 	return r;
 }
 
-/* The kernel copied the bytes some time after they were digested: are they still the same? */
-static int check_digests(struct load *l, struct diag *diag)
-{
-	for (size_t i = 0; i < l->plan.n_segments; i++) {
-		const struct segment *s = &l->plan.segments[i];
-		uint8_t now[SHA256_LEN];
-		struct sha256 h;
-
-		if (!s->is_digested || s->own || l->request.no_checks)
-			continue;
-		sha256_start(&h);
-		sha256_add(&h, s->bytes.data, s->bytes.len);
-		sha256_finish(&h, now);
-		if (memcmp(now, s->digest, sizeof(now)) == 0)
-			continue;
-		fail(diag, EBUSY, "load/contents-changed", "the contents of '%s' changed while it was being loaded",
-		     s->name);
-		return fail_advise(diag, "wait until whatever writes to the file is done, then load again");
-	}
-	return 0;
-}
-
 static int load_by_segments(struct load *l, struct diag *diag)
 {
-	int r = sys_kexec_load(&l->plan);
+	int r;
+
+	progress_stage(&l->progress, "handing it to the running kernel");
+	r = sys_kexec_load(&l->plan);
 
 	if (r < 0)
 		return explain_failure(ATTEMPT_KEXEC_LOAD, -r, sys_may_boot(), &l->facts, diag);
 	l->call = CALL_LOAD;
 	r = check_files(l, diag);
 	if (r == 0)
-		r = check_digests(l, diag);
-	if (r == 0)
 		return 0;
 	if (sys_kexec_unload(false) < 0)
-		warn(diag, "load/not-unloaded", "and it could not be unloaded: do not run kexec -e");
+		warn(diag, "load/not-unloaded",
+		     "and it could not be unloaded: do not run kexec -e");
 	return r;
 }
 
@@ -234,17 +324,20 @@ static int load_by_file(struct load *l, struct diag *diag)
 		r = file_sequence_fd(&l->initrd, &call.initrd_fd, diag);
 	if (r < 0)
 		return r;
+	progress_stage(&l->progress, "handing it to the running kernel");
 	r = sys_kexec_file_load(&call);
 	if (call.initrd_fd >= 0)
 		close(call.initrd_fd);
 	if (r < 0)
-		return explain_failure(ATTEMPT_KEXEC_FILE_LOAD, -r, sys_may_boot(), &l->facts, diag);
+		return explain_failure(ATTEMPT_KEXEC_FILE_LOAD, -r, sys_may_boot(), &l->facts,
+				       diag);
 	l->call = CALL_FILE;
 	r = check_files(l, diag);
 	if (r == 0)
 		return 0;
 	if (sys_kexec_file_unload(false) < 0)
-		warn(diag, "load/not-unloaded", "and it could not be unloaded: do not run kexec -e");
+		warn(diag, "load/not-unloaded",
+		     "and it could not be unloaded: do not run kexec -e");
 	return r;
 }
 
@@ -255,15 +348,17 @@ static bool is_refusal_of_file_call(int error)
 
 static int load_only_by_file(struct load *l, int *ret_status, struct diag *diag)
 {
-	int r;
+	struct diag quiet;
+	int r = check_call(l, diag);
 
-	if (l->options->enter == ENTER_32)
-		return fail(diag, EINVAL, "load/file-entry",
-			    "--enter=32 needs kexec_load: kexec_file_load (-s) knows the 64-bit entry only");
-	/* What the kernel would load although it is broken is refused here too. */
-	r = describe(l, diag);
 	if (r < 0)
 		return r;
+	/* What the kernel would load although it is broken is refused here too. What the plan had
+	 * to leave out is no concern of this call. */
+	diag_init(&quiet, NULL);
+	r = describe(l, &quiet);
+	if (r < 0)
+		return diag_take_failure(diag, &quiet);
 	r = load_by_file(l, diag);
 	if (r < 0 && strncmp(diag->id, "kernel/", 7) == 0 && is_refusal_of_file_call(-r))
 		*ret_status = STATUS_FILE_REFUSED;
@@ -276,28 +371,6 @@ static int fail_both(const struct diag *first, const struct diag *second, struct
 	fail(diag, second->error, second->id, "%s; before that: %s [%s]", second->text, first->text,
 	     first->id);
 	return fail_advise(diag, "%s", first->advice[0] != '\0' ? first->advice : second->advice);
-}
-
-static bool is_locked_down(const struct facts *facts)
-{
-	return facts->policy.lockdown == LOCKDOWN_INTEGRITY ||
-	       facts->policy.lockdown == LOCKDOWN_CONFIDENTIALITY;
-}
-
-/* Why the file call goes first; NULL if it does not. */
-static const char *reason_for_file_call(const struct load *l)
-{
-	if (l->options->needs_kexec_load)
-		return NULL;
-	if (l->options->no_cma || l->options->force_dtb)
-		return "--no-cma and --force-dtb mean something to it only";
-	if (is_locked_down(&l->facts))
-		return "the running kernel is locked down";
-	if (l->facts.policy.is_kho_active)
-		return "a kexec handover (KHO) is active";
-	if (l->facts.policy.is_ima_active)
-		return "IMA has measurements to hand over";
-	return NULL;
 }
 
 static int try_call(struct load *l, enum call call, struct diag *diag)

@@ -11,7 +11,9 @@
 
 #include "file.h"
 #include "image.h"
+#include "initramfs.h"
 #include "options.h"
+#include "progress.h"
 
 struct load {
 	struct arena *arena;	/* the caller's; everything but the files lives there */
@@ -22,6 +24,8 @@ struct load {
 	const struct image_type *type;
 	struct file kernel;
 	struct file_sequence initrd;
+	struct initramfs unpacked;	/* what the initrd became, if it was unpacked */
+	struct progress progress;
 	enum call call;		/* the system call that took it; CALL_AUTO before */
 };
 

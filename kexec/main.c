@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* argv in, exit status out. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "explain.h"
 #include "host.h"
@@ -20,8 +22,11 @@ static int run_status(const struct options *o)
 {
 	bool is_loaded;
 
-	if (host_is_loaded(o->host_root ? o->host_root : "", o->status_crash, &is_loaded) < 0)
+	if (host_is_loaded(o->host_root ? o->host_root : "", o->status_crash, &is_loaded) < 0) {
+		fprintf(stderr, "kexec: the running kernel does not say whether one is loaded: no "
+				"/sys/kernel/kexec_loaded [status/unknown]\n");
 		return STATUS_FAILED;
+	}
 	return is_loaded;
 }
 
@@ -50,31 +55,29 @@ static int run_unload(const struct options *o, struct diag *diag)
 	return status;
 }
 
-static void print_warnings(const struct diag *diag)
-{
-	for (const struct diag_note *n = diag->notes; n; n = n->next)
-		if (n->is_warning)
-			fprintf(stderr, "kexec: warning: %s [%s]\n", n->text, n->id);
-}
-
 /* The plan, in the forms that were asked for. kexec_file_load makes a plan of its own. */
 static int report(const struct load *l, struct diag *diag)
 {
 	const struct options *o = l->options;
 	const struct report in = {
-		.options = o, .request = &l->request, .facts = &l->facts, .plan = &l->plan, .diag = diag,
+		.options = o,
+		.request = &l->request,
+		.facts = &l->facts,
+		.plan = &l->plan,
+		.diag = diag,
 	};
 	int r = 0;
 
 	if (l->call == CALL_FILE && (o->json || o->map))
 		warn(diag, "load/no-plan",
-		     "loaded by kexec_file_load: the running kernel placed it, there is no plan to show");
+		     "loaded by kexec_file_load: the running kernel placed it, there is no plan to "
+		     "show");
 	if (o->debug && l->call != CALL_FILE)
 		report_text(stderr, &in);
 	else if (o->debug)
 		report_notes(stderr, diag);
 	else
-		print_warnings(diag);
+		report_warnings(stderr, diag);
 	if (l->call == CALL_FILE)
 		return 0;
 	if (o->json)
@@ -94,7 +97,7 @@ static int fail_load(const struct load *l, struct diag *diag, int status)
 	if (l->options->debug)
 		report_notes(stderr, diag);
 	else
-		print_warnings(diag);
+		report_warnings(stderr, diag);
 	if (l->options->json && report_json_failure(stdout, diag, &ignored) < 0)
 		report_failure(stderr, &ignored, NULL);
 	report_failure(stderr, diag, NULL);
@@ -107,11 +110,18 @@ static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 	struct load l;
 	int r;
 
+	/* What cannot be printed afterwards is refused before anything is loaded. */
+	if (o->json && report_json_check(diag) < 0) {
+		report_failure(stderr, diag, NULL);
+		return STATUS_FAILED;
+	}
+
 	load_init(&l, o, a);
 	file_catch_truncation();
 	r = load_read(&l, diag);
 	if (r == 0)
 		r = o->dry_run ? load_plan(&l, diag) : load_commit(&l, &status, diag);
+	progress_end(&l.progress);
 	if (r == 0)
 		r = report(&l, diag);
 	if (r < 0)
@@ -131,9 +141,16 @@ static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
 	int r;
 
 	if (host_is_loaded("", false, &is_loaded) == 0 && !is_loaded) {
-		explain_failure(ATTEMPT_EXEC, EINVAL, true, &facts, diag);
+		fail(diag, EINVAL, "exec/nothing-loaded", "nothing has been loaded to jump into");
+		fail_advise(diag, "load a kernel first: kexec -l KERNEL --initrd=... --append=...");
 		report_failure(stderr, diag, NULL);
 		return STATUS_NOTHING;
+	}
+	/* Known before the network is gone. */
+	if (!sys_may_boot()) {
+		explain_failure(ATTEMPT_EXEC, EPERM, false, &facts, diag);
+		report_failure(stderr, diag, NULL);
+		return STATUS_FAILED;
 	}
 	if (!o->no_sync)
 		sys_sync();
@@ -158,6 +175,15 @@ static int run_shutdown(struct diag *diag)
 	return STATUS_FAILED;
 }
 
+/* What was printed must have got out: a plan cut by a full disk is no success. */
+static int flush(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "kexec: cannot write the output [output/write]\n");
+	return status == STATUS_OK ? STATUS_FAILED : status;
+}
+
 static int run(const struct options *o, struct arena *a, struct diag *diag)
 {
 	int status = STATUS_OK;
@@ -177,7 +203,7 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 	if (o->unload || o->unload_crash)
 		return run_unload(o, diag);
 	if (o->load)
-		status = run_load(o, a, diag);
+		status = flush(run_load(o, a, diag));
 	if (status == STATUS_OK && o->exec)
 		status = run_exec(o, a, diag);
 	if (status == STATUS_OK && o->bare_reboot)
@@ -185,13 +211,16 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 	return status;
 }
 
-/* What was printed must have got out: a plan cut by a full disk is no success. */
-static int flush(int status)
+/* A file opened as descriptor 1 or 2 would get what is printed. */
+static void keep_standard_fds(void)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return status;
-	fprintf(stderr, "kexec: cannot write the output [output/write]\n");
-	return status == STATUS_OK ? STATUS_FAILED : status;
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
 }
 
 int main(int argc, char *argv[])
@@ -201,6 +230,7 @@ int main(int argc, char *argv[])
 	struct diag diag;
 	int status;
 
+	keep_standard_fds();
 	diag_init(&diag, &arena);
 	if (options_parse(argc, argv, &arena, &options, &diag) < 0) {
 		report_failure(stderr, &diag, NULL);

@@ -6,7 +6,8 @@
 
 #include "checked.h"
 
-/* The highest aligned address in [hole.start, hole.end) with room for len; false if there is none. */
+/* The highest aligned address in [hole.start, hole.end) with room for len; false if there is none.
+ */
 static bool highest_fit(struct range hole, uint64_t len, uint64_t align, phys_t *ret)
 {
 	phys_t addr;
@@ -24,7 +25,8 @@ static bool lowest_fit(struct range hole, uint64_t len, uint64_t align, phys_t *
 {
 	phys_t addr;
 
-	if (!checked_align_up(hole.start, align, &addr) || addr >= hole.end || hole.end - addr < len)
+	if (!checked_align_up(hole.start, align, &addr) || addr >= hole.end ||
+	    hole.end - addr < len)
 		return false;
 	*ret = addr;
 	return true;
@@ -39,8 +41,9 @@ static int explain(const struct segment *s, const struct range_list *free_ram,
 	     " KiB (%zu pieces of RAM are free in all)",
 	     s->name, s->reserve_len / KIB, s->align / KIB, max_u64(s->min, allowed.start),
 	     min_u64(s->end, allowed.end), largest / KIB, free_ram->n);
-	return fail_advise(diag, "use a smaller image or initrd, widen --mem-min/--mem-max, or give the "
-				 "machine more memory");
+	return fail_advise(diag,
+			   "use a smaller image or initrd, widen --mem-min/--mem-max, or give the "
+			   "machine more memory");
 }
 
 static int place_one(struct segment *s, struct range_list *free_ram, struct range allowed,
@@ -60,7 +63,8 @@ static int place_one(struct segment *s, struct range_list *free_ram, struct rang
 				      !highest_fit(hole, s->reserve_len, s->align, &s->addr))
 			continue;
 		s->is_placed = true;
-		if (range_list_subtract(free_ram, (struct range){ s->addr, s->addr + s->reserve_len }) < 0)
+		if (range_list_subtract(free_ram,
+					(struct range){ s->addr, s->addr + s->reserve_len }) < 0)
 			return fail_nomem(diag);
 		return 0;
 	}

@@ -11,7 +11,7 @@
 
 /* ram: where segments may land, normal and page aligned. -EADDRNOTAVAIL when there is no hole: the
  * diagnostic names the segment, what it needs and the largest hole there was. */
-must_check int place(struct plan *plan, const struct range_list *ram, phys_t mem_min, phys_t mem_end,
-		     struct diag *diag);
+must_check int place(struct plan *plan, const struct range_list *ram, phys_t mem_min,
+		     phys_t mem_end, struct diag *diag);
 
 #endif

@@ -45,7 +45,7 @@ void range_list_normalize(struct range_list *l);
 must_check int range_list_copy(const struct range_list *l, struct arena *a, struct range_list *ret);
 must_check int range_list_subtract(struct range_list *l, struct range r);	/* -ENOMEM */
 must_check int range_list_intersect(const struct range_list *a, const struct range_list *b,
-				    struct arena *arena, struct range_list *ret);	/* -ENOMEM */
+				    struct arena *arena, struct range_list *ret); /* -ENOMEM */
 /* Shrinks every range to whole units of align (a power of two). */
 void range_list_align_inward(struct range_list *l, uint64_t align);
 /* Is r inside one range of the list? */

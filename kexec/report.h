@@ -34,6 +34,8 @@ must_check int report_map(FILE *out, const struct report *r, unsigned int column
 /* $COLUMNS if that is a sensible number, else 80. */
 unsigned int report_columns(void);
 
+/* 0, or what report_json() would say if this program was built without json-c. */
+must_check int report_json_check(struct diag *diag);
 /*
  * doc/json.md is the contract. Equal input gives equal bytes. -EOPNOTSUPP "json/not-built" when
  * kexec was built without json-c, -ENOMEM.
@@ -49,6 +51,8 @@ must_check int report_json_failure(FILE *out, const struct diag *failure, struct
 void report_failure(FILE *out, const struct diag *failure, const char *what);
 /* "kexec: note: TEXT [id]", or "warning" for "note", one line each. */
 void report_notes(FILE *out, const struct diag *diag);
+/* Those of them that are warnings. */
+void report_warnings(FILE *out, const struct diag *diag);
 
 /* "58.6 MiB", "512 B": three digits that count, powers of 1024. For reports and messages. */
 #define SIZE_TEXT_LEN	32

@@ -10,6 +10,8 @@
 
 #include <json-c/json.h>
 
+#include "digest.h"
+
 #define JSON_FORMAT	1	/* doc/json.md: raised when a key goes or changes its meaning */
 
 /* Objects under construction. Whatever fails for want of memory is remembered here, once. */
@@ -117,26 +119,22 @@ static void put_text(struct json *j, struct json_object *to, const char *key, co
 	free(clean);
 }
 
-static void put_digest(struct json *j, struct json_object *to, const struct segment *s)
+static void put_digest(struct json *j, struct json_object *to, const struct request *req,
+		       const struct segment *s)
 {
 	uint8_t digest[SHA256_LEN];
 	char text[2 * SHA256_LEN + 1];
-	struct sha256 hash;
 
-	memcpy(digest, s->digest, sizeof(digest));
-	if (!s->is_digested) {
-		sha256_start(&hash);
-		sha256_add(&hash, s->bytes.data, s->bytes.len);
-		sha256_finish(&hash, digest);
-	}
+	digest_sha256(s->bytes, digest);
 	for (size_t i = 0; i < SHA256_LEN; i++)
 		snprintf(text + 2 * i, 3, "%02x", digest[i]);
 	put(j, to, "sha256", json_object_new_string(text));
-	put_bool(j, to, "verified", s->is_digested);
+	put_bool(j, to, "verified", s->is_digested && req->digest != DIGEST_NONE);
 }
 
-static void put_segments(struct json *j, const struct plan *plan)
+static void put_segments(struct json *j, const struct report *r)
 {
+	const struct plan *plan = r->plan;
 	struct json_object *list = put_new(j, j->top, "segments", json_object_new_array());
 
 	for (size_t i = 0; i < plan->n_segments && !j->is_short; i++) {
@@ -152,7 +150,7 @@ static void put_segments(struct json *j, const struct plan *plan)
 		put_number(j, o, "mem_len", s->mem_len);
 		put_number(j, o, "reserve_len", s->reserve_len);
 		put_number(j, o, "align", s->align);
-		put_digest(j, o, s);
+		put_digest(j, o, r->request, s);
 	}
 }
 
@@ -224,6 +222,22 @@ static void put_jump(struct json *j, const struct plan *plan)
 	put_addr(j, o, "arg", plan->jump_arg);
 }
 
+static void put_kaslr(struct json *j, const struct plan *plan)
+{
+	static const char *const modes[] = {
+		[PAGING_KEEP] = "keep",
+		[PAGING_4_LEVEL] = "4-level",
+		[PAGING_5_LEVEL] = "5-level",
+	};
+	struct json_object *o = put_new(j, j->top, "kaslr", json_object_new_object());
+
+	if (j->is_short)
+		return;
+	put_bool(j, o, "drawn", plan->is_randomized);
+	put_addr(j, o, "vaddr_delta", plan->vaddr_delta);
+	put_text(j, j->top, "paging", modes[plan->paging]);
+}
+
 static void put_initrd(struct json *j, const struct request *req)
 {
 	struct json_object *o = put_new(j, j->top, "initrd", json_object_new_object());
@@ -248,7 +262,8 @@ static void put_plan(struct json *j, const struct report *r)
 	put_text(j, j->top, "entry_name", plan->entry_name);
 	put_addr(j, j->top, "entry", plan->entry);
 	put_jump(j, plan);
-	put_segments(j, plan);
+	put_kaslr(j, plan);
+	put_segments(j, r);
 	put_memory(j, r);
 	put_e820(j, r);
 	if (plan->rsdp)
@@ -260,7 +275,8 @@ static void put_plan(struct json *j, const struct report *r)
 	put_addr(j, j->top, "cmdline_addr", plan->cmdline_addr);
 	put_initrd(j, r->request);
 	put_text(j, j->top, "console", plan->console ? plan->console : "none");
-	put_bool(j, j->top, "checks", !r->request->no_checks);
+	put_text(j, j->top, "digest", digest_name(r->request->digest));
+	put_bool(j, j->top, "checks", r->request->digest != DIGEST_NONE);
 }
 
 static void put_error(struct json *j, const struct diag *failure)
@@ -321,12 +337,23 @@ int report_json_failure(FILE *out, const struct diag *failure, struct diag *diag
 	return finish(&j, out, diag);
 }
 
+int report_json_check(struct diag *diag)
+{
+	(void)diag;
+	return 0;
+}
+
 #else
 
 static int not_built(struct diag *diag)
 {
 	fail(diag, EOPNOTSUPP, "json/not-built", "this kexec was built without json-c: no --json");
 	return fail_advise(diag, "install libjson-c-dev, then build again");
+}
+
+int report_json_check(struct diag *diag)
+{
+	return not_built(diag);
 }
 
 int report_json(FILE *out, const struct report *r, struct diag *diag)

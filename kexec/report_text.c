@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "digest.h"
+
 #define NOTHING	"-"
 
 const char *report_size(uint64_t len, char ret[SIZE_TEXT_LEN])
@@ -67,13 +69,24 @@ void report_failure(FILE *out, const struct diag *failure, const char *what)
 	}
 }
 
+static void print_note(FILE *out, const struct diag_note *n)
+{
+	fprintf(out, "kexec: %s: ", n->is_warning ? "warning" : "note");
+	print_clean(out, n->text);
+	fprintf(out, " [%s]\n", n->id);
+}
+
 void report_notes(FILE *out, const struct diag *diag)
 {
-	for (const struct diag_note *n = diag->notes; n; n = n->next) {
-		fprintf(out, "kexec: %s: ", n->is_warning ? "warning" : "note");
-		print_clean(out, n->text);
-		fprintf(out, " [%s]\n", n->id);
-	}
+	for (const struct diag_note *n = diag->notes; n; n = n->next)
+		print_note(out, n);
+}
+
+void report_warnings(FILE *out, const struct diag *diag)
+{
+	for (const struct diag_note *n = diag->notes; n; n = n->next)
+		if (n->is_warning)
+			print_note(out, n);
 }
 
 static void print_head(FILE *out, const char *name)
@@ -93,12 +106,20 @@ static void print_image(FILE *out, const struct report *r)
 	}
 	fputc('\n', out);
 	print_head(out, "purgatory");
-	fprintf(out, "starts at 0x%" PRIx64 ", %s, talks on: %s\n", plan->entry,
-		r->request->no_checks ? "verifies nothing" : "verifies every segment with a digest",
+	fprintf(out, "starts at 0x%" PRIx64 ", %s%s, talks on: %s\n", plan->entry,
+		r->request->digest == DIGEST_NONE ? "verifies nothing" : "verifies segments by ",
+		r->request->digest == DIGEST_NONE ? "" : digest_name(r->request->digest),
 		plan->console ? plan->console : "nothing");
 	print_head(out, "jump");
-	fprintf(out, "%s-bit entry 0x%" PRIx64 ", argument 0x%" PRIx64 "\n",
+	fprintf(out, "%s entry, %s-bit, 0x%" PRIx64 ", argument 0x%" PRIx64 "\n",
+		plan->entry_name && strcmp(plan->entry_name, "direct") == 0 ? "direct" :
+									      "the stub's",
 		plan->jump_mode == JUMP_64 ? "64" : "32", plan->jump_entry, plan->jump_arg);
+	if (plan->is_randomized) {
+		print_head(out, "KASLR");
+		fprintf(out, "place drawn; virtual addresses moved by 0x%" PRIx64 "\n",
+			plan->vaddr_delta);
+	}
 }
 
 static void print_memory(FILE *out, const struct report *r)
@@ -160,8 +181,9 @@ static int address_width(const struct plan *plan)
 	return width;
 }
 
-static void print_segment(FILE *out, const struct segment *s, int width)
+static void print_segment(FILE *out, const struct report *r, const struct segment *s, int width)
 {
+	uint8_t digest[SHA256_LEN];
 	char size[SIZE_TEXT_LEN], window[SIZE_TEXT_LEN] = NOTHING, hex[24];
 
 	snprintf(hex, sizeof(hex), "0x%" PRIx64, s->mem_len);
@@ -170,11 +192,12 @@ static void print_segment(FILE *out, const struct segment *s, int width)
 	fprintf(out, "%-9s  0x%0*" PRIx64 " - 0x%0*" PRIx64 " %10s %10s %10s  ", s->name, width,
 		s->addr, width, s->addr + s->mem_len - 1, report_size(s->mem_len, size), hex,
 		window);
-	if (!s->is_digested)
-		fputs(NOTHING, out);
-	for (size_t i = 0; s->is_digested && i < 4; i++)
-		fprintf(out, "%02x", s->digest[i]);
-	fputc('\n', out);
+	if (!s->is_digested || r->request->digest == DIGEST_NONE) {
+		fputs(NOTHING "\n", out);
+		return;
+	}
+	digest_sha256(s->bytes, digest);
+	fprintf(out, "%02x%02x%02x%02x\n", digest[0], digest[1], digest[2], digest[3]);
 }
 
 void report_text(FILE *out, const struct report *r)
@@ -187,7 +210,7 @@ void report_text(FILE *out, const struct report *r)
 	fprintf(out, "\n%-9s  %-*s %10s %10s %10s  %s\n", "segment", 2 * width + 7, "address range",
 		"size", "bytes", "window", "sha256");
 	for (size_t i = 0; i < r->plan->n_segments; i++)
-		print_segment(out, &r->plan->segments[i], width);
+		print_segment(out, r, &r->plan->segments[i], width);
 	if (r->diag && r->diag->notes) {
 		fputc('\n', out);
 		report_notes(out, r->diag);

@@ -11,8 +11,12 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#ifndef GRND_INSECURE
+#define GRND_INSECURE		0x0004
+#endif
 #ifndef KEXEC_FILE_DEBUG
 #define KEXEC_FILE_DEBUG	0x00000008
 #endif
@@ -23,9 +27,9 @@
 #define KEXEC_FILE_FORCE_DTB	0x00000020
 #endif
 
-/* How often and how long (in all two seconds) to wait for another kexec operation to end. */
-#define BUSY_TRIES	20
-#define BUSY_WAIT_US	100000
+/* Another kexec operation ends soon. Few tries: each counts against kernel.kexec_load_limit_*. */
+#define BUSY_TRIES	4
+#define BUSY_WAIT_US	500000
 
 static int load_segments(unsigned long entry, size_t n, const struct kexec_segment *segments,
 			 unsigned long flags)
@@ -67,7 +71,8 @@ static int file_load(int kernel_fd, int initrd_fd, const char *cmdline, unsigned
 	unsigned long cmdline_len = cmdline ? strlen(cmdline) + 1 : 0;
 
 	for (int tries = 0;; tries++) {
-		if (syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, cmdline_len, cmdline, flags) == 0)
+		if (syscall(SYS_kexec_file_load, kernel_fd, initrd_fd, cmdline_len, cmdline,
+			    flags) == 0)
 			return 0;
 		if (errno != EBUSY || tries == BUSY_TRIES)
 			return -errno;
@@ -87,7 +92,8 @@ int sys_kexec_file_load(const struct file_load *load)
 	if (load->force_dtb)
 		flags |= KEXEC_FILE_FORCE_DTB;
 	if (load->debug) {
-		r = file_load(load->kernel_fd, load->initrd_fd, load->cmdline, flags | KEXEC_FILE_DEBUG);
+		r = file_load(load->kernel_fd, load->initrd_fd, load->cmdline,
+			      flags | KEXEC_FILE_DEBUG);
 		if (r != -EINVAL)
 			return r;
 	}
@@ -113,7 +119,7 @@ static void interface_down(int fd, const char *name)
 		return;
 	request.ifr_flags = (short)(request.ifr_flags & ~IFF_UP);
 	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		return;		/* the next kernel resets the device anyway: no reason to stay here */
+		return; /* the next kernel resets the device anyway: no reason to stay here */
 }
 
 void sys_interfaces_down(void)
@@ -139,8 +145,8 @@ int sys_reboot_kexec(void)
 
 int sys_exec_shutdown(void)
 {
-	static const char *const paths[] = { "/sbin/shutdown", "/usr/sbin/shutdown", "/bin/shutdown",
-					     "/etc/shutdown" };
+	static const char *const paths[] = { "/sbin/shutdown", "/usr/sbin/shutdown",
+					     "/bin/shutdown", "/etc/shutdown" };
 	int error = ENOENT;
 
 	for (size_t i = 0; i < array_len(paths); i++) {
@@ -161,12 +167,10 @@ bool sys_may_boot(void)
 	return data[CAP_TO_INDEX(CAP_SYS_BOOT)].effective & CAP_TO_MASK(CAP_SYS_BOOT);
 }
 
-int sys_random(void *buf, size_t len)
+static int random_bytes(uint8_t *at, size_t len, unsigned int flags)
 {
-	uint8_t *at = buf;
-
 	while (len > 0) {
-		ssize_t got = getrandom(at, len, GRND_NONBLOCK);
+		ssize_t got = getrandom(at, len, flags);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -176,4 +180,24 @@ int sys_random(void *buf, size_t len)
 		len -= (size_t)got;
 	}
 	return 0;
+}
+
+int sys_random(void *buf, size_t len)
+{
+	return random_bytes(buf, len, GRND_NONBLOCK);
+}
+
+void sys_random_early(void *buf, size_t len)
+{
+	uint64_t ticks = __builtin_ia32_rdtsc();
+	struct timespec now = { 0 };
+
+	/* Kernels before 5.6 do not know the flag: then it is the clocks, as for the stub. */
+	if (random_bytes(buf, len, GRND_INSECURE) == 0)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	memset(buf, 0, len);
+	memcpy(buf, &ticks, len < sizeof(ticks) ? len : sizeof(ticks));
+	if (len >= 2 * sizeof(ticks))
+		memcpy((uint8_t *)buf + sizeof(ticks), &now.tv_nsec, sizeof(now.tv_nsec));
 }

@@ -34,7 +34,9 @@ must_check int sys_reboot_kexec(void);
 must_check int sys_exec_shutdown(void);
 /* Does this process have CAP_SYS_BOOT? */
 bool sys_may_boot(void);
-/* len random bytes. */
+/* len random bytes; -EAGAIN early in a boot, when the kernel has none yet ... */
 must_check int sys_random(void *buf, size_t len);
+/* ... and the best that it has then, which is enough to draw a place from. */
+void sys_random_early(void *buf, size_t len);
 
 #endif

@@ -27,7 +27,8 @@ struct codec {
 	/* Does the length after a kernel's payload belong to the format itself (gzip's ISIZE)? */
 	bool has_own_len;
 	/* unpack_codec.h; NULL: not built */
-	int (*decode)(struct span in, struct unpack_out *out, size_t *ret_consumed, struct diag *diag);
+	int (*decode)(struct span in, struct unpack_out *out, size_t *ret_consumed,
+		      struct diag *diag);
 };
 
 /* Memory that grows without being copied. Starts as { 0 }, ends with unpack_buffer_free(). */
@@ -62,9 +63,9 @@ must_check int unpack_exact(const struct codec *codec, struct span packed, uint8
 
 /*
  * Appends what one stream (gzip member, xz stream, zstd frame, ...) at the start of in unpacks to,
- * and says where it ended; lz4 ends like in the kernel: at the end of in or before a block length of
- * zero. After a failure buf has the length it had. Ids as above, but "unpack/too-large" when more
- * than max_len bytes come out, instead of short, long and trailing.
+ * and says where it ended; lz4 ends like in the kernel: at the end of in or before a block length
+ * of zero. After a failure buf has the length it had. Ids as above, but "unpack/too-large" when
+ * more than max_len bytes come out, instead of short, long and trailing.
  */
 must_check int unpack_stream(const struct codec *codec, struct span in, size_t max_len,
 			     struct unpack_buffer *buf, size_t *ret_consumed, struct diag *diag);
