@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 sys.dont_write_bytecode = True
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import images  # noqa: E402
 import machines  # noqa: E402

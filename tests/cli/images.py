@@ -6,6 +6,8 @@ import hashlib
 import os
 import pathlib
 
+import bzimage
+
 SETUP_SECTS = 0x1f1
 SYSSIZE = 0x1f4
 BOOT_FLAG = 0x1fe
@@ -69,6 +71,10 @@ class Image(bytes):
         return self.setup_len + self.at(PAYLOAD_OFFSET) + self.at(PAYLOAD_LENGTH)
 
     @property
+    def payload(self):
+        return self[self.setup_len + self.at(PAYLOAD_OFFSET):self.payload_end]
+
+    @property
     def is_64(self):
         return self.at(VERSION) >= 0x20c and self.at(XLOADFLAGS) & 1 == 1
 
@@ -104,6 +110,27 @@ def bare(name="6.1-amd64"):
     """Without what follows the kernel."""
     image = real(name)
     return Image(image[:image.setup_len + 16 * image.at(SYSSIZE)])
+
+
+@functools.lru_cache(maxsize=1)
+def unpacked(name):
+    """What is in it, by a reading of its own: an ELF file and its relocations."""
+    return bzimage.Vmlinux(bzimage.unpack(real(name).payload))
+
+
+class Shape:
+    """What a payload needs when it is entered directly."""
+
+    def __init__(self, vmlinux):
+        self.is_64 = vmlinux.is_64
+        self.link_paddr = vmlinux.link_paddr
+        self.window_len = vmlinux.window_len
+        self.entry_off = vmlinux.entry_off
+
+
+@functools.lru_cache(maxsize=16)
+def shape(payload):
+    return Shape(bzimage.Vmlinux(bzimage.unpack(payload)))
 
 
 @functools.lru_cache(maxsize=1)

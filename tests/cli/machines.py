@@ -43,6 +43,7 @@ class Machine:
     flags: str = FLAGS
     cmdline: str = "root=/dev/vda1 quiet"
     has_memmap: bool = True
+    available: int = 0          # MemAvailable; 0: an old kernel, which does not say
 
     @property
     def ram(self):
@@ -54,14 +55,22 @@ class Machine:
         return [(start, end) for start, end in ranges if start < end]
 
     @property
+    def has_5_level(self):
+        """The running kernel's paging."""
+        return "la57" in self.flags.split()
+
+    @property
     def ram_total(self):
         return sum(end - start for start, end, kind in self.entries if kind == RAM)
 
     def write(self, root):
         """Makes the tree and returns the option for it."""
+        meminfo = f"MemTotal:       {self.ram_total // KIB} kB\nMemFree: 1 kB\n"
+        if self.available:
+            meminfo += f"MemAvailable:   {self.available // KIB} kB\n"
         files = {
             "proc/cmdline": self.cmdline + "\n",
-            "proc/meminfo": f"MemTotal:       {self.ram_total // KIB} kB\nMemFree: 1 kB\n",
+            "proc/meminfo": meminfo,
             "proc/cpuinfo": f"processor\t: 0\nflags\t\t: {self.flags}\ncpu MHz\t\t: 2000.000\n\n",
             "proc/sys/kernel/osrelease": "6.1.0-test\n",
             "proc/consoles": "tty0                 -WU (EC  p  )    4:7\n",

@@ -8,7 +8,10 @@ from kexec_run import run
 
 PAGE = 4096
 GIB = 1 << 30
+MIB = 1 << 20
 LOWMEM_END = 0x38000000  # of an i386 kernel: 896 MiB
+KERNEL_MAP_LEN = GIB     # virtual space of an x86-64 kernel
+KASLR_END_32 = 512 * MIB  # an i386 kernel that was moved ends below
 
 
 def parse(out):
@@ -45,6 +48,14 @@ class Plan(dict):
         return found | {"addr": int(found["addr"], 16)}
 
     @property
+    def is_direct(self):
+        return self["entry_name"] == "direct"
+
+    @property
+    def delta(self):
+        return int(self["kaslr"]["vaddr_delta"], 16)
+
+    @property
     def windows(self):
         """(start, end, name), ascending."""
         return sorted((s["addr"], s["addr"] + s["reserve_len"], s["name"])
@@ -61,10 +72,16 @@ class Plan(dict):
             assert s["align"] & (s["align"] - 1) == 0 and s["addr"] % s["align"] == 0, s
             assert len(bytes.fromhex(s["sha256"])) == 32
             assert s["verified"] == (self["checks"] and name != "purgatory"), s
+        assert self["checks"] == (self["digest"] != "none")
+        assert self["digest"] in ("crc32c", "sha256", "none")
         for (_, end, name), (start, _, other) in zip(self.windows, self.windows[1:]):
             assert end <= start, f"{name} and {other}"
         self.check_places(machine, mem_min, mem_max)
         self.check_kernel(image)
+        if self.is_direct:
+            self.check_direct(image, images.shape(image.payload), machine)
+        else:
+            self.check_by_stub(image)
         self.check_entries(image)
 
     def check_places(self, machine, mem_min, mem_max):
@@ -85,10 +102,7 @@ class Plan(dict):
         kernel = self.segment("kernel")
         end = kernel["addr"] + kernel["reserve_len"]
         has_fields = image.at(images.VERSION) >= 0x20a
-        assert kernel["sha256"] == image.kernel_digest
-        assert kernel["len"] == len(image.kernel)
         if has_fields:
-            assert kernel["reserve_len"] >= image.at(images.INIT_SIZE)
             assert kernel["addr"] >= image.at(images.PREF_ADDRESS)
         if has_fields and image.at(images.RELOCATABLE_KERNEL):
             assert kernel["addr"] % image.at(images.KERNEL_ALIGNMENT) == 0
@@ -97,11 +111,49 @@ class Plan(dict):
         elif not image.at(images.XLOADFLAGS) & 2:
             assert end <= 4 * GIB
 
-    def check_entries(self, image):
-        kernel, params, purgatory = map(self.segment, ("kernel", "params", "purgatory"))
+    def check_by_stub(self, image):
+        kernel = self.segment("kernel")
         mode = self["jump"]["mode"]
         assert mode == self["entry_name"] and mode in ("32", "64")
+        assert kernel["sha256"] == image.kernel_digest
+        assert kernel["len"] == len(image.kernel)
+        if image.at(images.VERSION) >= 0x20a:
+            assert kernel["reserve_len"] >= image.at(images.INIT_SIZE)
         assert int(self["jump"]["entry"], 16) == kernel["addr"] + (0x200 if mode == "64" else 0)
+        assert self["kaslr"] == {"drawn": False, "vaddr_delta": "0x0"}
+        assert self["paging"] == "keep"
+
+    def check_direct(self, image, shape, machine):
+        """Its own segment is the unpacked kernel in the window of its ELF file, no more."""
+        kernel, purgatory = self.segment("kernel"), self.segment("purgatory")
+        words = self["cmdline"].split(" ")
+        assert image.at(images.VERSION) >= 0x20a and image.at(images.RELOCATABLE_KERNEL)
+        assert self["jump"]["mode"] == ("64" if shape.is_64 else "32")
+        assert shape.is_64 == image.is_64
+        assert kernel["len"] <= shape.window_len
+        assert kernel["reserve_len"] == -(-shape.window_len // PAGE) * PAGE
+        assert kernel["align"] == max(image.at(images.KERNEL_ALIGNMENT), 2 * MIB)
+        assert int(self["jump"]["entry"], 16) == kernel["addr"] + shape.entry_off
+        if "nokaslr" in words:
+            assert self["kaslr"] == {"drawn": False, "vaddr_delta": "0x0"}
+        if shape.is_64:
+            knows_5 = image.at(images.XLOADFLAGS) & 0x40 and "no5lvl" not in words
+            mode = "5-level" if knows_5 else "4-level"
+            running = "5-level" if machine and machine.has_5_level else "4-level"
+            assert self["paging"] == ("keep" if mode == running else mode) or \
+                not machine and self["paging"] == "keep"
+            assert self.delta % kernel["align"] == 0
+            assert shape.link_paddr + self.delta + shape.window_len <= KERNEL_MAP_LEN
+            # It runs 32-bit code when it changes the mode.
+            assert self["paging"] == "keep" or \
+                purgatory["addr"] + purgatory["reserve_len"] <= 4 * GIB
+        else:
+            assert self["paging"] == "keep"
+            assert not self["kaslr"]["drawn"] or kernel["addr"] + shape.window_len <= KASLR_END_32
+
+    def check_entries(self, image):
+        params, purgatory = map(self.segment, ("params", "purgatory"))
+        mode = self["jump"]["mode"]
         assert int(self["jump"]["arg"], 16) == params["addr"]
         assert 0 <= int(self["entry"], 16) - purgatory["addr"] < purgatory["len"]
         cmdline = int(self["cmdline_addr"], 16)

@@ -66,6 +66,7 @@ def test_load(pc, fill, name):
     assert result.err == b"" or {"-d", "--debug", "-fd"} & set(words), result
     plan = plans.Plan(result.out)
     plan.check(images.real())
+    assert plan.is_direct and plan["kaslr"]["drawn"]
     appended = [w.split("=", 1)[1] for w in words if w.startswith(("--append=", "--com"))
                 and "=" in w]
     appended += [after for w, after in zip(words, words[1:]) if w in ("--append", "--command-line")]
@@ -102,7 +103,22 @@ def test_file_call_with_what_it_cannot_do(pc, fill):
     assert b"--mem-max" in result.err and b"[options/no-effect]" in result.err
 
 
-@pytest.mark.xfail(strict=True, reason="a dry run does not look at -s")
-def test_dry_run_of_the_file_call(pc, fill):
-    """What kexec_file_load would refuse is not promised."""
-    run("--dry-run", pc, *fill(("-s", "-l", "KERNEL", "--enter=32"))).failed("load/file-entry")
+@pytest.mark.parametrize("enter", ["--enter=32", "--entry-32bit", "--enter=direct"])
+@pytest.mark.parametrize("form", [(), ("--json",), ("--map",)])
+def test_dry_run_of_the_file_call(pc, fill, enter, form):
+    """What kexec_file_load would refuse is not promised. That --enter does not reach it is said."""
+    run("--dry-run", *form, pc, *fill(("-s", "-l", "KERNEL", enter))).failed(
+        "load/file-entry", says=("kexec_file_load",), has_out="--json" in form)
+
+
+@pytest.mark.parametrize("words", [(), ("--enter=64",), ("--enter=auto",)])
+def test_plan_of_the_other_call(pc, fill, words):
+    """With -s the running kernel makes its own: what is shown is no promise."""
+    result = run("--dry-run", "--json", pc, *fill(("-s", "-l", "KERNEL", *words)))
+    assert result.status == 0 and result.reasons() == [], result
+    plan = plans.Plan(result.out)
+    plan.check(images.real())
+    assert "load/plan-of-another-call" in plan.notes
+    text = run("--dry-run", pc, *fill(("-s", "-l", "KERNEL", *words)))
+    assert b"[load/plan-of-another-call]" in text.out, text
+    assert "load/plan-of-another-call" not in plans.of(pc, images.path("6.1-amd64")).notes

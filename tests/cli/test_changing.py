@@ -87,8 +87,9 @@ def test_file_that_is_cut_and_grows_again(folder, pc):
                 seen.add(found[0]["id"] if found else "planned")
         finally:
             writer.terminate()
-    assert seen <= {"planned", "file/truncated", "file/empty", "bzimage/kernel-truncated",
-                    "bzimage/payload-trailer", "bzimage/init-size-below-payload"}, seen
+    assert {name for name in seen if not name.startswith("unpack/")} <= {
+        "planned", "file/truncated", "file/empty", "bzimage/kernel-truncated",
+        "bzimage/payload-trailer", "bzimage/init-size-below-payload"}, seen
     assert len(seen) > 1
 
 
@@ -123,7 +124,7 @@ def test_file_that_is_replaced(folder, pc):
     where.write_bytes(images.bare())
     with (folder / "initrd").open("wb") as f:
         f.truncate(192 << 20)
-    args = ("--dry-run", "--json", pc, where, f"--initrd={folder / 'initrd'}")
+    args = ("--dry-run", "--json", "--enter=64", pc, where, f"--initrd={folder / 'initrd'}")
     with start(*args) as process:
         assert wait_until_mapped(process, where)
         (folder / "new").write_bytes(b"not a kernel")

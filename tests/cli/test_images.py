@@ -18,7 +18,6 @@ from images import Image
 from kexec_run import NOBODY, run
 
 
-
 def set_to(field, value):
     return lambda image: image.with_fields({field: value})
 
@@ -133,13 +132,17 @@ DAMAGE = {
 }
 
 
+@pytest.mark.parametrize("enter", ["auto", "64", "direct"])
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage(folder, pc, name):
+def test_damage(folder, pc, name, enter):
+    """Told from the header and the payload's first and last bytes, however it is entered."""
     damage, expected, says = DAMAGE[name]
     whole = images.bare()
     where = folder / "damaged"
     where.write_bytes(damage(whole))
-    run("--dry-run", pc, where).failed(expected, says=says(whole))
+    if enter == "direct" and expected == "bzimage/fixed-address-low":
+        expected, says = "bzimage/not-direct", lambda image: ("relocatable",)
+    run("--dry-run", pc, where, f"--enter={enter}").failed(expected, says=says(whole))
 
 
 @pytest.mark.parametrize("name", images.NAMES)
@@ -170,19 +173,24 @@ def test_neither_offset_nor_length_of_a_payload(folder, pc):
     where.write_bytes(image)
     plan = plans.of(pc, where)
     assert plan.segment("kernel")["sha256"] == image.kernel_digest
+    assert plan["entry_name"] == "64" and "bzimage/by-stub" in plan.notes
+    run("--dry-run", pc, where, "--enter=direct").failed("bzimage/not-direct", says=("payload",))
 
 
 def test_init_size_of_one_gib_is_the_limit(folder, pc):
     where = folder / "wide"
     where.write_bytes(images.bare().with_fields({images.INIT_SIZE: 1 << 30}))
-    assert plans.of(pc, where).segment("kernel")["reserve_len"] == 1 << 30
+    assert plans.of(pc, where, "--enter=64").segment("kernel")["reserve_len"] == 1 << 30
+    assert plans.of(pc, where).is_direct
 
 
 def test_init_size_of_just_the_payload(folder, pc):
     where = folder / "narrow"
     image = images.bare()
     where.write_bytes(image.with_fields({images.INIT_SIZE: out_len(image)}))
-    assert plans.of(pc, where).segment("kernel")["reserve_len"] == -(-out_len(image) // 4096) * 4096
+    assert plans.of(pc, where, "--enter=64").segment("kernel")["reserve_len"] == \
+        -(-out_len(image) // 4096) * 4096
+    assert plans.of(pc, where).is_direct
 
 
 def test_what_follows_the_kernel_is_not_loaded(folder, pc):
@@ -190,9 +198,10 @@ def test_what_follows_the_kernel_is_not_loaded(folder, pc):
     bare, signed = folder / "bare", folder / "signed"
     bare.write_bytes(images.bare())
     signed.write_bytes(images.bare() + b"\xa5" * 4096)
-    plain = plans.of(pc, bare).segment("kernel")
+    plain = plans.of(pc, bare, "--enter=64").segment("kernel")
     assert plain["sha256"] == images.bare().kernel_digest
-    assert plans.of(pc, signed).segment("kernel") == plain
+    assert plans.of(pc, signed, "--enter=64").segment("kernel") == plain
+    assert plans.of(pc, signed, "--seed=1") == plans.of(pc, bare, "--seed=1")
 
 
 @pytest.mark.parametrize("minor", range(2, 17))
@@ -201,9 +210,10 @@ def test_every_protocol(folder, pc, minor):
     where = folder / "old"
     image = images.bare().with_fields({images.VERSION: 0x200 + minor})
     where.write_bytes(image)
-    plan = plans.of(pc, where, "--append=x")
+    stub = "64" if minor >= 12 else "32"
+    plan = plans.of(pc, where, "--append=x", f"--enter={stub}")
     kernel = plan.segment("kernel")
-    assert plan["entry_name"] == ("64" if minor >= 12 else "32")
+    assert plan["entry_name"] == stub
     assert ("bzimage/protocol-newer" in plan.notes) == (minor > 15)
     assert ("bzimage/fixed-address" in plan.notes) == (minor < 5)
     if minor >= 10:
@@ -215,6 +225,20 @@ def test_every_protocol(folder, pc, minor):
         assert kernel["addr"] % image.at(images.KERNEL_ALIGNMENT) == 0
     else:
         assert kernel["addr"] == image.at(images.CODE32_START)
+
+
+@pytest.mark.parametrize("minor", [2, 4, 5, 7, 8, 9, *(
+    pytest.param(minor, marks=pytest.mark.xfail(
+        strict=True, reason="a 64-bit kernel from before xloadflags is called a wrong one"))
+    for minor in (10, 11)), 12, 13, 14, 15, 16])
+def test_every_protocol_by_default(folder, pc, minor):
+    """Direct where the header tells all that takes, and never refused for its age."""
+    where = folder / "old"
+    where.write_bytes(images.bare().with_fields({images.VERSION: 0x200 + minor}))
+    plan = plans.of(pc, where)
+    assert plan["entry_name"] == ("direct" if minor >= 12 else "32")
+    if minor < 12:
+        assert {"bzimage/by-stub", "bzimage/fixed-address"} & set(plan.notes)
 
 
 @pytest.mark.parametrize("minor, limit", [(5, 255), (6, 2047), (15, 2047)])
@@ -234,7 +258,9 @@ def test_fixed_address(folder, pc):
         {images.RELOCATABLE_KERNEL: 0, images.PREF_ADDRESS: 0x3000000}))
     plan = plans.of(pc, where)
     assert plan.segment("kernel")["addr"] == 0x3000000
-    assert "bzimage/fixed-address" in plan.notes
+    assert {"bzimage/fixed-address", "bzimage/by-stub"} <= set(plan.notes)
+    run("--dry-run", pc, where, "--enter=direct").failed("bzimage/not-direct",
+                                                         says=("relocatable",))
 
 
 def test_fixed_address_that_is_no_ram(folder, pc):
@@ -288,12 +314,14 @@ def test_text(folder, pc):
     run("--dry-run", pc, where).failed("probe/unknown-type", says=("text", "0xaa55", "0x"))
 
 
-@pytest.mark.parametrize("length", [1, 2, 511, 512, 0x205, 0x206, 0x207])
-def test_short_file(folder, pc, length):
+@pytest.mark.parametrize("length, expected", [
+    *((length, "probe/unknown-type") for length in (1, 2, 511, 512, 0x205)),
+    (0x206, "bzimage/version-outside"), (0x207, "bzimage/version-outside"),
+    (0x208, "bzimage/setup-truncated")])
+def test_short_file(folder, pc, length, expected):
     where = folder / "short"
     where.write_bytes(b"\0" + images.bare()[1:length])
-    failed = run("--dry-run", pc, where)
-    failed.failed("probe/unknown-type" if length < 0x206 else "bzimage/protocol-too-old")
+    run("--dry-run", pc, where).failed(expected)
 
 
 @pytest.mark.parametrize("magic, name", [
@@ -360,12 +388,36 @@ def test_bent_header(folder, pc, seed):
     assert 0 < n_planned < 100
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_bent_header_of_a_whole_image(folder, pc, seed):
+    """The same where what the header says is held against what is in the payload."""
+    chance = random.Random(seed)
+    where = folder / "bent"
+    seen = set()
+    for _ in range(15):
+        data = bytearray(images.bare())
+        field = chance.choice(list(images.LENGTHS))
+        data[field + chance.randrange(images.LENGTHS[field])] ^= 1 << chance.randrange(8)
+        where.write_bytes(data)
+        result = run("--dry-run", "--json", pc, where)
+        assert result.status in (0, 255), result
+        assert len(result.reasons()) == (result.status == 255), result
+        if result.status == 0:
+            plan = plans.Plan(result.out)
+            plan.check(Image(data))
+            seen.add(plan["entry_name"])
+        else:
+            seen.add("refused")
+    assert {"direct", "refused"} <= seen
+
+
 # ----------------------------------------------------------------------------- files to read once
 
 
 def test_kernel_from_stdin(pc):
     image = images.bare()
-    plan = plans.Plan(run("--dry-run", "--json", pc, "/dev/stdin", input=image).done().out)
+    plan = plans.Plan(run("--dry-run", "--json", "--enter=64", pc, "/dev/stdin",
+                          input=image).done().out)
     assert plan.segment("kernel")["sha256"] == image.kernel_digest
 
 
@@ -375,7 +427,7 @@ def test_kernel_from_fifo(folder, pc):
     image = images.bare()
     writer = threading.Thread(target=where.write_bytes, args=(image,))
     writer.start()
-    plan = plans.of(pc, where)
+    plan = plans.of(pc, where, "--enter=64")
     writer.join()
     assert plan.segment("kernel")["sha256"] == image.kernel_digest
 
@@ -402,6 +454,6 @@ def test_socket(folder, pc):
 def test_kernel_through_a_shell_pipe(pc):
     """cat KERNEL | kexec: what reads from a pipe reads all of it."""
     with subprocess.Popen(["cat", images.path("6.1-amd64")], stdout=subprocess.PIPE) as cat:
-        plan = plans.Plan(run("--dry-run", "--json", pc, "/dev/stdin",
+        plan = plans.Plan(run("--dry-run", "--json", "--enter=64", pc, "/dev/stdin",
                               stdin=cat.stdout).done().out)
     assert plan.segment("kernel")["sha256"] == images.bare().kernel_digest

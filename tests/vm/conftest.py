@@ -4,6 +4,7 @@
 import re
 import shutil
 import sys
+import warnings
 
 import pytest
 
@@ -15,6 +16,18 @@ sys.dont_write_bytecode = True
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true",
                      help="every combination of machine, kernels and system call")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """A test whose emulator failed is run once more, and a warning says so. Nothing else is."""
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    try:
+        pyfuncitem.obj(**arguments)
+    except guest.EmulatorFailed as failure:
+        warnings.warn(f"{pyfuncitem.name}: run again, since {str(failure).splitlines()[0]}")
+        pyfuncitem.obj(**arguments)
+    return True
 
 
 @pytest.fixture

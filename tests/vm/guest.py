@@ -13,6 +13,7 @@ a test cannot wait for ever and cannot take silence for success.
 """
 
 import dataclasses
+import functools
 import gzip
 import json
 import os
@@ -23,23 +24,37 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[1]
+sys.path.append(str(TOP / "tests" / "lib"))
+
+import bzimage  # noqa: E402 (not before the line above)
+
 BUILD = TOP / "build"
 
 QEMU = "qemu-system-x86_64"
 OVMF = pathlib.Path("/usr/share/OVMF")
-GUEST_LIMIT = 240  # seconds a guest may live at most, whatever it does
-STEP_LIMIT = 90    # seconds until the next thing that is expected of it
+GUEST_LIMIT = 480  # seconds a guest may live at most, whatever it does
+STEP_LIMIT = 180   # seconds until the next thing that is expected of it
 
 FAILED = re.compile(r"NG-FAIL|Kernel panic|---\[ end trace|Unable to handle kernel")
 
 
+# A kernel counts ticks of the emulated 8254 against its own loops. QEMU that is starved of CPU time
+# delivers none meanwhile, with any loader and without a kexec too.
+EMULATOR = re.compile(r"IO-APIC \+ timer doesn't work")
+
+
 class GuestFailed(AssertionError):
     """The guest did not do what was expected; the message ends in its last lines."""
+
+
+class EmulatorFailed(GuestFailed):
+    """What failed is QEMU on this machine at this moment, as the guest's own words show."""
 
 
 # ---------------------------------------------------------------------------------- the kernels
@@ -55,6 +70,15 @@ class Kernel:
     def bits(self):
         return 32 if "-686" in self.name else 64
 
+    @property
+    def module(self):
+        """A module of it, not compressed, that needs no other and no device."""
+        return self.image.parent / "module.ko"
+
+    @functools.cached_property
+    def bzimage(self):
+        return bzimage.Image.read(self.image)
+
 
 def cache():
     home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
@@ -64,7 +88,7 @@ def cache():
 def kernel(name):
     """A kernel that tests/vm/fetch has put into the cache; fetches it if it is not there."""
     where = cache() / "kernels" / name
-    if not (where / "release").exists():
+    if not all((where / part).exists() for part in ("release", "vmlinuz", "module.ko")):
         if subprocess.run([HERE / "fetch", name], timeout=1800).returncode != 0:
             raise FileNotFoundError(f"no kernel {name}: tests/vm/fetch failed")
     return Kernel(name, where / "vmlinuz", (where / "release").read_text().strip())
@@ -260,7 +284,8 @@ class Guest:
     context is left through an exception, else it goes away.
     """
 
-    def __init__(self, machine, first, initrd, append="", log=None, gdb=False, on_line=None):
+    def __init__(self, machine, first, initrd, append="", log=None, gdb=False, on_line=None,
+                 qemu=(), limit=GUEST_LIMIT):
         self.machine, self.first, self.on_line = machine, first, on_line
         self.lines = []      # (seconds since the start, text)
         self._seen = 0       # how many of them expect() is done with
@@ -274,8 +299,7 @@ class Guest:
         (self._folder / "initrd").write_bytes(initrd)
         self.append = f"console=ttyS0 panic=-1 {append}".strip()
         self._command = [
-            "timeout", "--kill-after=5", str(GUEST_LIMIT), QEMU,
-            *machine.arguments(self._folder),
+            "timeout", "--kill-after=5", str(limit), QEMU, *machine.arguments(self._folder), *qemu,
             "-kernel", str(first.image), "-initrd", str(self._folder / "initrd"),
             "-append", self.append,
             "-serial", "stdio", "-serial", f"file:{self.dump_path}",
@@ -338,8 +362,9 @@ class Guest:
     def _fail(self, why):
         last = "\n".join(f"{at:8.3f}  {text}" for at, text in self.lines[-40:])
         errors = (self._log / "qemu.stderr").read_text(errors="replace").strip()
-        raise GuestFailed(f"{why} ({self.machine}, {self.first.name}; log: {self._log})\n"
-                          f"{last}\n{errors}")
+        failure = EmulatorFailed if any(EMULATOR.search(t) for _, t in self.lines) else GuestFailed
+        raise failure(f"{why} ({self.machine}, {self.first.name}; log: {self._log})\n"
+                      f"{last}\n{errors}")
 
     def expect(self, pattern, seconds=STEP_LIMIT, allow=None):
         """The match of the next line that has the regular expression pattern.
@@ -386,6 +411,10 @@ class Guest:
         self.expect(r"NG-STATUS")
         return "\n".join(text for _, text in self.lines[begin:self._seen - 1])
 
+    def plan(self):
+        """The plan that the next run of kexec with --json printed."""
+        return json_of(self.output_of("/sbin/kexec"))
+
     def dump(self, where):
         """Rebuilds below where what init's dump-tree sent."""
         self.expect(r"NG-DUMPED")
@@ -398,19 +427,29 @@ class Guest:
 
     def qmp(self):
         """Connects the monitor; call it before the events that matter."""
-        self._qmp = socket.socket(socket.AF_UNIX)
-        self._qmp.settimeout(10)
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                self._qmp.connect(str(self._folder / "qmp"))
-                break
-            except (FileNotFoundError, ConnectionRefusedError):
-                if time.monotonic() > deadline:
-                    self._fail("QEMU has no monitor")
-                time.sleep(0.05)
+        self._qmp = connect(self._folder / "qmp", 10)
         self._qmp_file = self._qmp.makefile("rb")
         self._qmp.sendall(b'{"execute":"qmp_capabilities"}\n')
+
+    def monitor(self, command, seconds=60, **arguments):
+        """Has QEMU do something; events that it tells meanwhile are lost."""
+        request = {"execute": command, "arguments": arguments, "id": command}
+        self._qmp.sendall(json.dumps(request).encode() + b"\n")
+        self._qmp.settimeout(seconds)
+        while True:
+            answer = json.loads(self._qmp_file.readline() or b"{}")
+            if answer.get("id") == command and "return" in answer:
+                return answer["return"]
+            if not answer or "error" in answer:
+                self._fail(f"the monitor's {command}: {answer}")
+
+    def memory(self, start, length):
+        """Physical memory of the stopped machine."""
+        file = self._folder / "memory"
+        self.monitor("pmemsave", val=start, size=length, filename=str(file))
+        data = file.read_bytes()
+        file.unlink()
+        return data
 
     def wait_reset(self, seconds):
         """Waits until the machine resets itself, and reads its last words."""
@@ -430,6 +469,27 @@ class Guest:
             self._fail(f"no reset of the machine within {seconds} s, but {reason}")
 
 
+def connect(path, seconds):
+    """A connection to QEMU, which may be about to make the socket."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(seconds)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connection.connect(str(path))
+            return connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            if time.monotonic() > deadline:
+                connection.close()
+                raise GuestFailed(f"QEMU has no {path.name}") from None
+            time.sleep(0.05)
+
+
+def json_of(text):
+    """The one JSON object in a program's output; messages may stand before and after."""
+    return json.loads(text[text.index("{"):text.rindex("}") + 1])
+
+
 # --------------------------------------------------------------------------- a debugger's client
 
 
@@ -440,9 +500,7 @@ class Gdb:
     """
 
     def __init__(self, path, seconds=20):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(seconds)
-        self._socket.connect(str(path))
+        self._socket = connect(path, seconds)
         self._buffer = b""
         self._ask("?")
         self._check("Qqemu.PhyMemMode:1")
@@ -494,6 +552,28 @@ class Gdb:
 
     def resume(self):
         self._send("c")
+
+    def step(self):
+        answer = self._ask("s")
+        if not answer.startswith("T05"):
+            raise GuestFailed(f"the debugger's step got {answer!r}")
+
+    def run_to(self, address, code, seconds):
+        """Goes on until the guest is at the address and finds that code there.
+
+        The address is a virtual one for the CPU: other programs may come past it before.
+        """
+        deadline = time.monotonic() + seconds
+        self.break_at(address)
+        while True:
+            self.resume()
+            self.wait_stop(address, max(1, deadline - time.monotonic()))
+            if self.read(address, len(code)) == code:
+                self.unbreak(address)
+                return
+            self.unbreak(address)
+            self.step()
+            self.break_at(address)
 
     def wait_stop(self, address, seconds):
         """Waits until the guest is at the breakpoint at that address."""

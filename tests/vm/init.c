@@ -15,6 +15,9 @@
  *	show PATH		prints the file
  *	pack OUT PATH...	a new cpio archive of files and whole directories
  *	dump-tree PATH...	the same to the second serial port, of what can be read under PATH
+ *	save-log PATH		writes the kernel's log so far into PATH
+ *	symbols			what is in /proc/kallsyms, in short: one line of JSON
+ *	load-module PATH	loads a kernel module
  *	wait			until the host sends a line
  *	limit SECONDS		for all that follows, from here
  *	sleep SECONDS, poweroff, reboot
@@ -33,6 +36,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -42,6 +46,8 @@ enum {
 	MAX_WORDS = 32,
 	MAX_DUMPED = 1 << 20,	/* bytes of one file; nothing a loader reads is larger */
 	DEFAULT_LIMIT = 300,	/* seconds */
+	MAX_LOG = 1 << 20,	/* bytes; the test kernels have less */
+	KLOG_READ_ALL = 3,
 	KLOG_CONSOLE_LEVEL = 8,
 	KLOG_EMERGENCIES_ONLY = 1,
 };
@@ -152,6 +158,8 @@ static void print_json(const char *text)
 
 /* ----------------------------------------------------------------------------------- the facts */
 
+#define DIGEST_START	0xcbf29ce484222325
+
 struct map_entry {
 	unsigned long long start, end;
 	char type[40];
@@ -164,11 +172,19 @@ static int by_start(const void *a, const void *b)
 	return (x->start > y->start) - (x->start < y->start);
 }
 
+/* FNV-1a: to compare, not to protect. */
+static uint64_t digest_of(uint64_t digest, const char *text)
+{
+	for (; *text; text++)
+		digest = (digest ^ (unsigned char)*text) * 0x100000001b3;
+	return digest;
+}
+
 /* The memory map this kernel was given, as it shows it in /sys/firmware/memmap. */
 static void print_memmap(void)
 {
 	static struct map_entry map[1024];
-	uint64_t digest = 0xcbf29ce484222325;	/* FNV-1a: to compare, not to protect */
+	uint64_t digest = DIGEST_START;
 	unsigned long long ram = 0;
 	size_t n = 0;
 
@@ -199,8 +215,7 @@ static void print_memmap(void)
 
 		snprintf(line, sizeof(line), "%llx-%llx %s\n", map[i].start, map[i].end,
 			 map[i].type);
-		for (const char *c = line; *c; c++)
-			digest = (digest ^ (unsigned char)*c) * 0x100000001b3;
+		digest = digest_of(digest, line);
 	}
 	printf(",\"memmap\":%zu,\"memmap_digest\":\"%016llx\",\"memmap_ram\":%llu", n,
 	       (unsigned long long)digest, ram);
@@ -215,6 +230,7 @@ static void print_boot_params(void)
 		EFI_SIGNATURE_OFF = 0x1c0,
 		SENTINEL_OFF = 0x1ef,
 		LOADER_OFF = 0x210,
+		LOADFLAGS_OFF = 0x211,
 	};
 	size_t len = 0;
 	char *data = slurp("/sys/kernel/boot_params/data", 4096, &len);
@@ -226,10 +242,58 @@ static void print_boot_params(void)
 	printf(",\"rsdp\":\"0x%llx\",\"loader\":\"0x%02x\",\"video\":\"0x%02x\",\"sentinel\":%d",
 	       (unsigned long long)rsdp, (unsigned char)data[LOADER_OFF],
 	       (unsigned char)data[VIDEO_OFF], (unsigned char)data[SENTINEL_OFF]);
+	printf(",\"loadflags\":\"0x%02x\"", (unsigned char)data[LOADFLAGS_OFF]);
 	data[EFI_SIGNATURE_OFF + 4] = '\0';
 	printf(",\"efi_signature\":");
 	print_json(data + EFI_SIGNATURE_OFF);
 	free(data);
+}
+
+/* Physical address of what /proc/iomem calls name; 0 if it is not there. */
+static unsigned long long iomem_start(const char *name)
+{
+	char *map = text_of("/proc/iomem"), *rest = map, *line;
+	unsigned long long start = 0;
+
+	while (!start && (line = strsep(&rest, "\n"))) {
+		char *colon = strstr(line, " : ");
+
+		if (colon && !strcmp(colon + 3, name))
+			start = strtoull(line, NULL, 16);
+	}
+	free(map);
+	return start;
+}
+
+/* A line of /proc/kallsyms: "ffffffff81000000 T _text", of a module with "\t[module]" behind. */
+static unsigned long long read_symbol(FILE *in, char *line, int size, const char **ret_name)
+{
+	char *name;
+
+	if (!fgets(line, size, in))
+		return 0;
+	line[strcspn(line, "\n")] = '\0';
+	name = strrchr(line, ' ');
+	*ret_name = name ? name + 1 : "";
+	return strtoull(line, NULL, 16);
+}
+
+/* Virtual address of a symbol; 0 if there is none of that name. Those of code come early. */
+static unsigned long long address_of(const char *wanted)
+{
+	FILE *in = fopen("/proc/kallsyms", "r");
+	unsigned long long address = 0;
+	const char *name;
+	char line[600];
+
+	if (!in)
+		return 0;
+	do {
+		name = NULL;
+		address = read_symbol(in, line, sizeof(line), &name);
+	} while (name && strcmp(name, wanted));
+	fclose(in);
+	return name ? address : 0;
 }
 
 static unsigned int count_entries(const char *path)
@@ -292,12 +356,41 @@ static void do_facts(void)
 	       count_entries("/sys/firmware/acpi/tables"),
 	       access("/sys/firmware/efi", F_OK) ? "false" : "true",
 	       count_entries("/sys/firmware/efi/runtime-map"));
+	printf(",\"kernel_code\":\"0x%llx\",\"text\":\"0x%llx\"", iomem_start("Kernel code"),
+	       address_of("_text"));
 	print_boot_params();
 	print_memmap();
 	print_parts();
 	printf("}\n");
 	free(cmdline);
 	free(cpuinfo);
+}
+
+/* The kernel's own symbols: all of them in a digest, and where it begins and ends. */
+static void do_symbols(void)
+{
+	FILE *in = fopen("/proc/kallsyms", "r");
+	unsigned long long address, text = 0, end = 0;
+	uint64_t digest = DIGEST_START;
+	const char *name;
+	char line[600];
+	unsigned int n = 0;
+
+	for (; in; n++) {
+		name = NULL;
+		address = read_symbol(in, line, sizeof(line), &name);
+		if (!name || strchr(line, '\t'))
+			break;
+		if (!strcmp(name, "_text"))
+			text = address;
+		if (!strcmp(name, "_end"))
+			end = address;
+		digest = digest_of(digest, line);
+	}
+	if (in)
+		fclose(in);
+	printf("\nNG-SYMBOLS {\"n\":%u,\"digest\":\"%016llx\"", n, (unsigned long long)digest);
+	printf(",\"text\":\"0x%llx\",\"end\":\"0x%llx\"}\n", text, end);
 }
 
 static void do_proof(char **words)
@@ -494,6 +587,26 @@ static void do_show(char **words)
 	free(text);
 }
 
+static void do_save_log(char **words)
+{
+	char *log = malloc(MAX_LOG);
+	int len = log ? klogctl(KLOG_READ_ALL, log, MAX_LOG) : -1;
+	FILE *out = words[1] ? fopen(words[1], "w") : NULL;
+
+	if (len < 0 || !out || fwrite(log, 1, (size_t)len, out) != (size_t)len || fclose(out))
+		failed("save-log: %m");
+	free(log);
+}
+
+static void do_load_module(char **words)
+{
+	int fd = words[1] ? open(words[1], O_RDONLY | O_CLOEXEC) : -1;
+
+	if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+		failed("load-module %s: %m", words[1] ? words[1] : "(no path)");
+	close(fd);
+}
+
 static void do_wait(void)
 {
 	char c;
@@ -538,6 +651,12 @@ static void do_command(char **words)
 		do_pack(words);
 	} else if (!strcmp(verb, "dump-tree")) {
 		do_dump_tree(words);
+	} else if (!strcmp(verb, "save-log")) {
+		do_save_log(words);
+	} else if (!strcmp(verb, "symbols")) {
+		do_symbols();
+	} else if (!strcmp(verb, "load-module")) {
+		do_load_module(words);
 	} else if (!strcmp(verb, "wait")) {
 		do_wait();
 	} else if (!strcmp(verb, "limit")) {

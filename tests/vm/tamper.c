@@ -3,7 +3,7 @@
  * tamper STAGE FILE COMMAND...: runs COMMAND, stops it where STAGE says, changes one byte of FILE
  * (and puts its modification time back, so that only its contents tell), and lets COMMAND go on.
  *
- *	mapped		after the first mmap of a file that is larger than 1 MiB
+ *	mapped		after the first mmap of FILE
  *	digested	at the entry of kexec_load or kexec_file_load
  *	copied		when that call returned
  *	touched		as copied, but with the modification time left as it became
@@ -19,7 +19,6 @@
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,23 +67,43 @@ static int is_load(unsigned long long number)
 	return number == SYS_kexec_load || number == SYS_kexec_file_load;
 }
 
-static void look(pid_t pid, int is_entry)
+/* Is descriptor fd of the process FILE? */
+static int is_file(pid_t pid, int fd)
 {
-	struct user_regs_struct r;
+	char link[64], target[4096];
+	ssize_t len;
 
-	if (ptrace(PTRACE_GETREGS, pid, NULL, &r) < 0)
-		die("PTRACE_GETREGS");
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, fd);
+	len = readlink(link, target, sizeof(target) - 1);
+	if (len < 0)
+		return 0;
+	target[len] = '\0';
+	return strcmp(target, path) == 0;
+}
+
+static void look(pid_t pid)
+{
+	static struct __ptrace_syscall_info entry;	/* of the call that is under way */
+	struct __ptrace_syscall_info info;
+	int is_entry;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, (void *)sizeof(info), &info) < 0)
+		die("PTRACE_GET_SYSCALL_INFO");
+	is_entry = info.op == PTRACE_SYSCALL_INFO_ENTRY;
+	if (is_entry)
+		entry = info;
 	if (strcmp(stage, "mapped") == 0 || strcmp(stage, "shortened") == 0) {
-		if (!is_entry && r.orig_rax == SYS_mmap && (int)r.r8 >= 0 && r.rsi > (1 << 20))
+		if (!is_entry && entry.entry.nr == SYS_mmap && (int)entry.entry.args[4] >= 0 &&
+		    is_file(pid, (int)entry.entry.args[4]))
 			tamper();
-	} else if (is_load(r.orig_rax) && is_entry == (strcmp(stage, "digested") == 0)) {
+	} else if (is_load(entry.entry.nr) && is_entry == (strcmp(stage, "digested") == 0)) {
 		tamper();
 	}
 }
 
 int main(int argc, char *argv[])
 {
-	int status, is_entry = 1;
+	int status;
 	pid_t pid;
 
 	if (argc < 4)
@@ -103,11 +122,8 @@ int main(int argc, char *argv[])
 	while (!WIFEXITED(status) && !WIFSIGNALED(status)) {
 		int number = WSTOPSIG(status);
 
-		if (number == (SIGTRAP | 0x80)) {
-			if (!is_done)
-				look(pid, is_entry);
-			is_entry = !is_entry;
-		}
+		if (number == (SIGTRAP | 0x80) && !is_done)
+			look(pid);
 		if (number == (SIGTRAP | 0x80) || number == SIGTRAP)
 			number = 0;
 		if (ptrace(PTRACE_SYSCALL, pid, NULL, number) < 0 || waitpid(pid, &status, 0) < 0)

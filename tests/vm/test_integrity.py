@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is staged is what runs: damage is found, and the same facts give the same plan."""
 
-import json
 import os
 import subprocess
 
 import pytest
 
-from guest import (BUILD, FACTS_TREE, Gdb, Guest, Machine, initramfs, initrd_parts, kernel,
+from guest import (BUILD, FACTS_TREE, Gdb, Guest, Machine, initramfs, initrd_parts, json_of, kernel,
                    kexec_binary, kexec_files)
 
 FIRST, SECOND = "6.1-cloud", "6.12-amd64"
@@ -23,11 +22,6 @@ def contents():
     return {**kexec_files(), "/k2": second.image.read_bytes(), "/i2": initrd}
 
 
-def json_of(text):
-    """The one JSON object in a program's output; messages may stand before and after."""
-    return json.loads(text[text.index("{"):text.rindex("}") + 1])
-
-
 class AtPurgatory:
     """A guest that has loaded the second kernel and stands at purgatory's first instruction."""
 
@@ -40,7 +34,7 @@ class AtPurgatory:
         self.guest.__enter__()
         try:
             self.guest.qmp()
-            self.plan = json_of(self.guest.output_of("/sbin/kexec"))
+            self.plan = self.guest.plan()
             self.guest.expect("NG-WAIT")
             entry = int(self.plan["entry"], 0)
             self.gdb = Gdb(self.guest.gdb_path)
@@ -84,7 +78,7 @@ def segments():
     initrd = initramfs({"": LOAD}, contents())
     with Guest(Machine(), kernel(FIRST), initrd, "loglevel=4",
                log=BUILD / "vm-logs" / f"segments.{os.getpid()}") as guest:
-        plan = json_of(guest.output_of("/sbin/kexec"))
+        plan = guest.plan()
     found = segments_of(plan)
     assert len(found) >= 3  # kernel, initrd, and what tells the kernel of them
     return found
@@ -115,7 +109,7 @@ def test_captured_host(first, machine, log_folder, tmp_path):
     initrd = initramfs({"": f"dump-tree {' '.join(FACTS_TREE)}\n{LOAD}"}, files)
     with Guest(machine, kernel(first), initrd, "loglevel=4", log=log_folder) as guest:
         guest.dump(tmp_path / "root")
-        there = json_of(guest.output_of("/sbin/kexec"))
+        there = guest.plan()
     for name in ("k2", "i2"):
         (tmp_path / name).write_bytes(files[f"/{name}"])
     # Whatever kexec may do by mistake, it cannot touch the machine that runs this test.
