@@ -60,6 +60,8 @@ static const char *reason_for_file_call(const struct load *l)
 {
 	if (l->options->needs_kexec_load)
 		return NULL;
+	if (l->options->no_cma || l->options->force_dtb)
+		return "--no-cma and --force-dtb mean something to it only";
 	if (is_locked_down(&l->facts))
 		return "the running kernel is locked down";
 	if (l->facts.policy.is_kho_active)
@@ -82,6 +84,8 @@ static void unpack_initrd(struct load *l, struct diag *diag)
 	const enum initrd_unpack wish = l->options->initrd_unpack;
 	/* Twice in memory until the jump, and twice again while the next kernel unpacks it. */
 	const uint64_t room = min_u64(l->facts.ram_available / 3, l->facts.ram_total / 4);
+	const uint64_t all = l->facts.ram_available ? l->facts.ram_available :
+			     l->facts.ram_total ? l->facts.ram_total : SIZE_MAX;
 	struct diag why;
 
 	if (l->initrd.n == 0 || wish == INITRD_UNPACK_NO)
@@ -98,8 +102,8 @@ static void unpack_initrd(struct load *l, struct diag *diag)
 	progress_stage(&l->progress, "unpacking the initrd");
 	diag_init(&why, NULL);
 	if (initramfs_unpack(l->request.initrd,
-			     wish == INITRD_UNPACK_YES ? l->facts.ram_available : room, l->arena,
-			     &l->unpacked, &why) < 0) {
+			     wish == INITRD_UNPACK_YES ? all : room, l->arena, &l->unpacked,
+			     &why) < 0) {
 		if (wish == INITRD_UNPACK_YES)
 			warn(diag, "load/initrd-packed", "the initrd stays packed: %s [%s]",
 			     why.text, why.id);

@@ -180,8 +180,11 @@ static int flush(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
+	/* A failure has its reason already, and so has this one when it is met again. */
+	if (status != STATUS_OK)
+		return status;
 	fprintf(stderr, "kexec: cannot write the output [output/write]\n");
-	return status == STATUS_OK ? STATUS_FAILED : status;
+	return STATUS_FAILED;
 }
 
 static int run(const struct options *o, struct arena *a, struct diag *diag)

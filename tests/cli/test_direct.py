@@ -41,7 +41,6 @@ def test_the_kernel_that_is_loaded(pc, name):
         assert (plan.delta != 0) == (words[0] == "--seed=7" and vmlinux.is_64)
 
 
-@pytest.mark.xfail(strict=True, reason="0, wherever it lies")
 def test_virtual_addresses_of_a_32_bit_kernel_move_too(pc):
     name = "6.1-686-pae"
     plan = plans.of(pc, images.path(name), "--seed=7")

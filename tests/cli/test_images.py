@@ -227,10 +227,7 @@ def test_every_protocol(folder, pc, minor):
         assert kernel["addr"] == image.at(images.CODE32_START)
 
 
-@pytest.mark.parametrize("minor", [2, 4, 5, 7, 8, 9, *(
-    pytest.param(minor, marks=pytest.mark.xfail(
-        strict=True, reason="a 64-bit kernel from before xloadflags is called a wrong one"))
-    for minor in (10, 11)), 12, 13, 14, 15, 16])
+@pytest.mark.parametrize("minor", [2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
 def test_every_protocol_by_default(folder, pc, minor):
     """Direct where the header tells all that takes, and never refused for its age."""
     where = folder / "old"

@@ -245,7 +245,6 @@ def test_machine_that_does_not_say_how_much_is_available(folder):
     assert_packed(plan_of(host, folder, [packed]), packed, "[")
 
 
-@pytest.mark.xfail(strict=True, reason="unknown is taken for nothing")
 def test_it_is_asked_for_all_the_same(folder):
     (folder / "host").mkdir()
     host = Machine(pc_map(16 * GIB)).write(folder / "host")

@@ -39,7 +39,6 @@ def test_no_capability(small, call):
     assert ("kexec_file_load" in text) == ("-s" in call)
 
 
-@pytest.mark.xfail(strict=True, reason="what asked for the file call got lost in load.c")
 @pytest.mark.parametrize("word", ["--no-cma", "--force-dtb"])
 def test_option_that_only_one_call_knows(small, word):
     """That call comes first: the option is not dropped in silence."""

@@ -275,6 +275,8 @@ static int bzimage_finish(const struct request *req, const struct facts *facts, 
 	plan->jump_arg = params->addr;
 	if (own->is_direct) {
 		plan->jump_entry = kernel->addr + own->direct.entry_off;
+		if (!own->direct.is_64)
+			plan->vaddr_delta = kernel->addr - own->direct.link_start;
 		return direct_relocate(&own->direct, kernel->addr, diag);
 	}
 	plan->jump_entry = kernel->addr + (plan->jump_mode == JUMP_64 ? ENTRY_64_OFF : 0);

@@ -41,8 +41,8 @@ const char *direct_obstacle(const struct bzimage *image, const struct request *r
 		return "the image has no payload";
 	if (!image->is_relocatable)
 		return "the kernel is not relocatable";
-	if (image->version < 0x020a)
-		return "the boot protocol is too old to say where the kernel may run";
+	if (image->version < 0x020c)
+		return "the boot protocol is too old to say what the kernel is";
 	if (facts->cpu.is_confidential_guest)
 		return "this is a confidential guest, which only the image's own stub knows to "
 		       "start";
@@ -285,7 +285,7 @@ int direct_choose_base(const struct bzimage *image, const struct request *req,
 		d->base = d->link_start;
 	if (limits.is_off || d->relocs.is_empty)
 		return 0;
-	d->is_randomized = true;
+	d->is_randomized = true;	/* also where no physical place is free to draw, as the stub has it */
 	if (!limits.is_physical_off && draw_physical(image, req, facts, &limits, a, d) < 0)
 		return fail_nomem(diag);
 	if (d->is_64 && d->link_vaddr >= START_KERNEL_MAP && link < KERNEL_IMAGE_LEN_64)
