@@ -285,7 +285,8 @@ int direct_choose_base(const struct bzimage *image, const struct request *req,
 		d->base = d->link_start;
 	if (limits.is_off || d->relocs.is_empty)
 		return 0;
-	d->is_randomized = true;	/* also where no physical place is free to draw, as the stub has it */
+	/* Also where there is no physical place to draw from: so has the stub it. */
+	d->is_randomized = true;
 	if (!limits.is_physical_off && draw_physical(image, req, facts, &limits, a, d) < 0)
 		return fail_nomem(diag);
 	if (d->is_64 && d->link_vaddr >= START_KERNEL_MAP && link < KERNEL_IMAGE_LEN_64)
