@@ -51,12 +51,13 @@ class Format:
     magic: bytes
     pack: object          # the cheapest way there is: nobody keeps the result
     has_checksum: bool
-    has_trailer: bool = True   # the unpacked length, which the kernel's build appends
+    has_trailer: bool = True      # the unpacked length, which the kernel's build appends
+    has_own_length: bool = False  # the format itself ends with it
 
 
 FORMATS = {
     "gzip": Format(b"\x1f\x8b", lambda data: gzip.compress(data, 1, mtime=0), True,
-                   has_trailer=False),  # it ends with the length by itself
+                   has_trailer=False, has_own_length=True),
     "bzip2": Format(b"BZh", lambda data: bz2.compress(data, 1), True),
     "lzma": Format(b"\x5d\0\0", lambda data: lzma.compress(
         data, format=lzma.FORMAT_ALONE, filters=LZMA_FILTERS), False),
