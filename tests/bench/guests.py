@@ -26,7 +26,7 @@ _symbols, _symbols_lock = {}, threading.Lock()
 
 @dataclasses.dataclass(frozen=True)
 class Loader:
-    """Who loads. words: its command; in it {kernel}, {vmlinux}, {initrd} and {append} are filled in."""
+    """Who loads. words: its command, in which {kernel}, {vmlinux}, {initrd}, {append} get filled in."""
 
     name: str
     words: tuple

@@ -53,8 +53,9 @@ def digests(peer, newest, rounds):
     """{way: bytes per second}; ours are the objects that purgatory is made of."""
     ours = [guest.BUILD / "purgatory" / f"{name}.o"
             for name in ("crc32c.c", "sha256.c", "sha256_ni.S")]
-    program = images.program("digests", "-no-pie", "-Wl,-z,noexecstack", "-iquote", guest.TOP / "include",
-                             peer_object(peer, "peer"), peer_object(newest, "newest"), *ours)
+    program = images.program("digests", "-no-pie", "-Wl,-z,noexecstack",
+                             "-iquote", guest.TOP / "include", peer_object(peer, "peer"),
+                             peer_object(newest, "newest"), *ours)
     said = subprocess.run([program, str(rounds)], capture_output=True, text=True, check=True,
                           timeout=LIMIT).stdout
     return {name: int(speed) for name, speed in map(str.split, said.splitlines())}

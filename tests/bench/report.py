@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Results as files: JSON, CSV, SVG, and the generated part of doc/performance.md."""
 
+import collections
 import csv
 import json
 
@@ -33,6 +34,7 @@ class Results:
         self.machine, self.native = result["machine"], result["native"]
         self.runs = [row for row in result["runs"].values() if "phases" in row]
         self.failed = [row for row in result["runs"].values() if "error" in row]
+        self.missing = result.get("missing", [])
 
     def loader_name(self, loader):
         for suite, version in self.machine["kexec-tools"].items():
@@ -149,8 +151,8 @@ def phase_table(r, rows, phases, with_load=False):
 
 def load_table(r):
     rows = []
-    for loader in (C, "kexec-tools sid -c", "ours 64 crc32c", "ours 64 sha256", "ours direct crc32c",
-                   "ours direct sha256"):
+    for loader in (C, "kexec-tools sid -c", "ours 64 crc32c", "ours 64 sha256",
+                   "ours direct crc32c", "ours direct sha256"):
         cells = [million(row["load"]["insns"]) if (row := r.get(loader, k)) else "-"
                  for k in r.kernels()]
         rows.append((r.loader_name(loader), *cells))
@@ -219,7 +221,8 @@ def model_row(r, row):
         digest = "ours-sha256-portable"
     unpack = 0
     if "unpack" in phases:
-        unpack = r.native["unpack_s"][row["second"]] + phases["unpack"]["repeated_bytes"] / speed["copy"]
+        unpack = (r.native["unpack_s"][row["second"]] +
+                  phases["unpack"]["repeated_bytes"] / speed["copy"])
     rest = sum(phases[p]["insns"] - phases[p]["repeated"] for p in ("shutdown", "copy", "startup"))
     return {"copy": copy, "check": copied / speed[digest] if digest else 0, "unpack": unpack,
             "startup": phases["startup"]["repeated_bytes"] / speed["clear"] + rest / 1e9,
@@ -305,9 +308,16 @@ def generated(r, plots_made):
     m = r.machine
     kernels = ", ".join(f"{name} is {release}" for name, release in m["kernels"].items())
     tools = " and ".join(f"{version} ({suite})" for suite, version in m["kexec-tools"].items())
+    commits = dict.fromkeys(row["commit"] for row in r.runs)
     parts = [
-        f"Measured {m['date']}, commit {m['commit']}, on: {m['cpu']}; {m['qemu']}; {m['gcc']}; "
-        f"kexec-tools {tools}. Kernels: {kernels}.\n"]
+        f"Measured {m['date']}, at commit {', '.join(commits)}, on: {m['cpu']}; {m['qemu']}; "
+        f"{m['gcc']}; kexec-tools {tools}. Kernels: {kernels}.\n"]
+    if r.missing:
+        kinds = collections.Counter(name.split(" | ", 1)[1].replace(" | ", ", ")
+                                    for name in r.missing)
+        parts.append(f"**Incomplete: {len(r.missing)} of {len(r.missing) + len(r.runs)} guests have "
+                     "not run** (`tests/bench/run --continue` runs them): " +
+                     "; ".join(f"{count} of {kind}" for kind, count in kinds.items()) + ".\n")
     if r.failed:
         parts.append("Did not come up: " + "; ".join(
             f"{r.loader_name(row['loader'])}, {row['second']}, {row['initrd']}, {row['cpu']}"
