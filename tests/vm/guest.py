@@ -13,6 +13,7 @@ a test cannot wait for ever and cannot take silence for success.
 """
 
 import dataclasses
+import fcntl
 import functools
 import gzip
 import json
@@ -47,6 +48,42 @@ FAILED = re.compile(r"NG-FAIL|Kernel panic|---\[ end trace|Unable to handle kern
 # A kernel counts ticks of the emulated 8254 against its own loops. QEMU that is starved of CPU time
 # delivers none meanwhile, with any loader and without a kexec too.
 EMULATOR = re.compile(r"IO-APIC \+ timer doesn't work")
+
+
+class Turn:
+    """One of as many places as there are CPUs, shared by every test run of this user on the machine.
+
+    More guests than that starve each other until kernels miss their timers. Who waits too long
+    starts anyway: a test may hold one place and want a second.
+    """
+
+    LONGEST_WAIT = 1200  # seconds
+
+    def __init__(self):
+        folder = pathlib.Path(tempfile.gettempdir()) / f"kexec-ng-turns.{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        deadline = time.monotonic() + self.LONGEST_WAIT
+        self._file = None
+        while not self._file and time.monotonic() < deadline:
+            for n in range(os.cpu_count() or 1):
+                self._file = self._try(folder / str(n))
+                if self._file:
+                    return
+            time.sleep(0.2)
+
+    @staticmethod
+    def _try(path):
+        file = path.open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            file.close()
+            return None
+
+    def close(self):
+        if self._file:
+            self._file.close()
 
 
 class GuestFailed(AssertionError):
@@ -313,6 +350,7 @@ class Guest:
         self._log.mkdir(parents=True)
         (self._log / "command").write_text("\n".join(self._command) + "\n")
         self._log_file = (self._log / "serial.log").open("w", buffering=1)
+        self._turn = Turn()
         self.started = time.monotonic()
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -327,6 +365,7 @@ class Guest:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(timeout=10)
+        self._turn.close()
         for stream in (self._process.stdin, self._process.stdout, self._log_file, self._qmp):
             if stream:
                 stream.close()
