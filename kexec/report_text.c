@@ -181,6 +181,14 @@ static int address_width(const struct plan *plan)
 	return width;
 }
 
+static const char *verified_by(const struct report *r, const struct segment *s)
+{
+	if (r->plan->entry - s->addr < s->mem_len)
+		return "itself";	/* purgatory */
+	return s->is_digested && r->request->digest != DIGEST_NONE ?
+		       digest_name(r->request->digest) : NOTHING;
+}
+
 static void print_segment(FILE *out, const struct report *r, const struct segment *s, int width)
 {
 	uint8_t digest[SHA256_LEN];
@@ -189,15 +197,15 @@ static void print_segment(FILE *out, const struct report *r, const struct segmen
 	snprintf(hex, sizeof(hex), "0x%" PRIx64, s->mem_len);
 	if (s->reserve_len > s->mem_len)
 		report_size(s->reserve_len, window);
-	fprintf(out, "%-9s  0x%0*" PRIx64 " - 0x%0*" PRIx64 " %10s %10s %10s  ", s->name, width,
+	fprintf(out, "%-9s  0x%0*" PRIx64 " - 0x%0*" PRIx64 " %10s %10s %10s  %s", s->name, width,
 		s->addr, width, s->addr + s->mem_len - 1, report_size(s->mem_len, size), hex,
-		window);
-	if (!s->is_digested || r->request->digest == DIGEST_NONE) {
-		fputs(NOTHING "\n", out);
-		return;
+		window, verified_by(r, s));
+	if (r->options->debug) {
+		digest_sha256(s->bytes, digest);
+		fprintf(out, ", sha256 %02x%02x%02x%02x", digest[0], digest[1], digest[2],
+			digest[3]);
 	}
-	digest_sha256(s->bytes, digest);
-	fprintf(out, "%02x%02x%02x%02x\n", digest[0], digest[1], digest[2], digest[3]);
+	fputc('\n', out);
 }
 
 void report_text(FILE *out, const struct report *r)
@@ -208,7 +216,7 @@ void report_text(FILE *out, const struct report *r)
 	print_memory(out, r);
 	print_handed_on(out, r);
 	fprintf(out, "\n%-9s  %-*s %10s %10s %10s  %s\n", "segment", 2 * width + 7, "address range",
-		"size", "bytes", "window", "sha256");
+		"size", "bytes", "window", "verified by");
 	for (size_t i = 0; i < r->plan->n_segments; i++)
 		print_segment(out, r, &r->plan->segments[i], width);
 	if (r->diag && r->diag->notes) {
