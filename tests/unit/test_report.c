@@ -163,10 +163,20 @@ static void test_text(void **state)
 	assert_contains("5 entries, from /sys/firmware/memmap");
 	assert_contains("0xf5a40, from boot_params");
 	assert_contains("kernel     0x17c000000 - 0x17cb1afff   11.1 MiB   0xb1b000   55.8 MiB  "
-			"6923dd1b");
+			"crc32c\n");
+	assert_contains("     36 KiB  itself\n");
 	assert_contains("note: something to know [test/note]");
 	for (size_t i = 0; i < plan.n_segments; i++)
 		assert_contains(plan.segments[i].name);
+}
+
+static void test_text_with_digests(void **state)
+{
+	(void)state;
+	options.debug = true;
+	print_text();
+	options.debug = false;
+	assert_contains("crc32c, sha256 6923dd1b\n");
 }
 
 static void test_text_of_little(void **state)
@@ -586,6 +596,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		UNIT(test_sizes),
 		UNIT(test_text),
+		UNIT(test_text_with_digests),
 		UNIT(test_text_of_little),
 		UNIT(test_no_control_characters),
 		UNIT(test_failure),
