@@ -34,11 +34,27 @@ static uint64_t stream_len_max(void)
 	return n_pages > 0 ? min_u64((uint64_t)n_pages * PAGE_LEN / 2, FILE_LEN_MAX) : FILE_LEN_MAX;
 }
 
+static int write_all(int to, struct span bytes, const char *path, struct diag *diag)
+{
+	while (bytes.len > 0) {
+		ssize_t put = write(to, bytes.data, bytes.len);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return fail_errno(diag, put < 0 ? errno : ENOSPC, "file/buffer",
+					  "keep the contents of", path);
+		bytes = span_of(bytes.data + put, bytes.len - (size_t)put);
+	}
+	return 0;
+}
+
 static int copy_all(int from, int to, const char *path, struct diag *diag)
 {
 	const uint64_t len_max = stream_len_max();
 	uint8_t chunk[COPY_CHUNK];
 	uint64_t total = 0;
+	int r;
 
 	for (;;) {
 		ssize_t got = read(from, chunk, sizeof(chunk));
@@ -55,16 +71,9 @@ static int copy_all(int from, int to, const char *path, struct diag *diag)
 				    "'%.500s' has more than %" PRIu64
 				    " MiB, half of this machine's memory",
 				    path, len_max / MIB);
-		for (ssize_t done = 0; done < got;) {
-			ssize_t put = write(to, chunk + done, (size_t)(got - done));
-
-			if (put < 0 && errno == EINTR)
-				continue;
-			if (put <= 0)
-				return fail_errno(diag, put < 0 ? errno : ENOSPC, "file/buffer",
-						  "keep the contents of", path);
-			done += put;
-		}
+		r = write_all(to, span_of(chunk, (size_t)got), path, diag);
+		if (r < 0)
+			return r;
 	}
 }
 
@@ -278,17 +287,37 @@ static int pad_to_four(int fd, const char *path, struct diag *diag)
 	return 0;
 }
 
+int file_fd(const struct file *f, int *ret, struct diag *diag)
+{
+	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fail_errno(diag, errno, "file/open", "open", f->path);
+	*ret = fd;
+	return 0;
+}
+
+int file_fd_of_bytes(const char *path, struct span bytes, int *ret, struct diag *diag)
+{
+	int fd = memfd_create("kexec-unwrapped", MFD_CLOEXEC), r;
+
+	if (fd < 0)
+		return fail_errno(diag, errno, "file/buffer", "keep the contents of", path);
+	r = write_all(fd, bytes, path, diag);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret = fd;
+	return 0;
+}
+
 int file_sequence_fd(const struct file_sequence *s, int *ret, struct diag *diag)
 {
 	int fd, r = 0;
 
-	if (s->n == 1) {
-		fd = fcntl(s->files[0].fd, F_DUPFD_CLOEXEC, 0);
-		if (fd < 0)
-			return fail_errno(diag, errno, "file/open", "open", s->files[0].path);
-		*ret = fd;
-		return 0;
-	}
+	if (s->n == 1)
+		return file_fd(&s->files[0], ret, diag);
 	fd = memfd_create("kexec-initrd", MFD_CLOEXEC);
 	if (fd < 0)
 		return fail_errno(diag, errno, "file/buffer", "keep the contents of",

@@ -43,6 +43,10 @@ void file_sequence_close(struct file_sequence *s);
  * here. */
 must_check int file_is_unchanged(const struct file *f, struct diag *diag);
 
+/* A duplicate of its descriptor, or a descriptor of bytes that came out of the file at path, for
+ * kexec_file_load. The caller closes it. */
+must_check int file_fd(const struct file *f, int *ret, struct diag *diag);
+must_check int file_fd_of_bytes(const char *path, struct span bytes, int *ret, struct diag *diag);
 /* One descriptor with the bytes of all files, 4-byte aligned each, for kexec_file_load. A single
  * file gives a duplicate of its own descriptor. The caller closes it. */
 must_check int file_sequence_fd(const struct file_sequence *s, int *ret, struct diag *diag);

@@ -38,7 +38,8 @@ enum initrd_unpack {
 };
 
 struct request {
-	struct span kernel;		/* the file, whole */
+	struct span kernel;		/* the file, whole; unwrapped: what is inside */
+	const char *kernel_path;	/* as the user gave it, for messages */
 	struct span initrd; /* all parts, each padded to a page with zeros; len 0: none */
 	size_t n_initrds;
 	const char *cmdline;		/* composed; NUL terminated */
@@ -61,6 +62,7 @@ struct request {
 
 struct image_type {
 	const char *name;	/* as in --type= and in reports */
+	const char *alias;	/* another name for --type=, or NULL */
 	/* 0 if the file is of this type, else -ENOEXEC, and why says what was missing. A file that
 	 * is of this type and broken passes the probe and fails in plan, by name. */
 	int (*probe)(struct span file, struct diag *why);

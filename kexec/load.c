@@ -31,6 +31,7 @@ void load_free(struct load *l)
 	file_close(&l->kernel);
 	file_sequence_close(&l->initrd);
 	initramfs_free(&l->unpacked);
+	unwrapped_free(&l->unwrapped);
 }
 
 /* ---- reading: what the pure stages get to see ---- */
@@ -88,7 +89,7 @@ static void unpack_initrd(struct load *l, struct diag *diag)
 			     l->facts.ram_total ? l->facts.ram_total : SIZE_MAX;
 	struct diag why;
 
-	if (l->initrd.n == 0 || wish == INITRD_UNPACK_NO)
+	if (l->request.initrd.len == 0 || wish == INITRD_UNPACK_NO)
 		return;
 	if (wish == INITRD_UNPACK_AUTO &&
 	    (l->options->call == CALL_FILE || reason_for_file_call(l)))
@@ -149,8 +150,13 @@ int load_read(struct load *l, struct diag *diag)
 				    &req->cmdline, diag);
 	read_seed(o, req, diag);
 	req->kernel = l->kernel.bytes;
+	req->kernel_path = o->kernel;
 	req->initrd = l->initrd.bytes;
 	req->n_initrds = l->initrd.n;
+	progress_stage(&l->progress, "unwrapping the kernel");
+	if (r == 0)
+		r = probe_unwrap(req, &l->facts, l->arena, &l->unwrapped, diag);
+	l->packed_initrd = req->initrd;
 	if (r == 0)
 		unpack_initrd(l, diag);
 	return r;
@@ -158,50 +164,14 @@ int load_read(struct load *l, struct diag *diag)
 
 /* ---- the pure stages ---- */
 
-/* Nothing is unwrapped yet; what could be is named. */
-static int unwrap(struct load *l, struct diag *diag)
+/* "bzImage in xz" for reports. */
+static const char *describe_type(const struct load *l)
 {
-	const char *what = x86_container(l->request.kernel);
+	const char *text = l->type->name;
 
-	for (size_t i = 0; x86_formats[i]; i++) {
-		struct diag why;
-
-		diag_init(&why, NULL);
-		if (x86_formats[i]->probe(l->request.kernel, &why) == 0)
-			return 0;
-	}
-	if (!what)
-		return 0;
-	fail(diag, ENOEXEC, "unwrap/unsupported", "'%s' is %s, which this version does not open",
-	     l->options->kernel, what);
-	return fail_advise(diag, "give it the bzImage itself (/boot/vmlinuz-...)");
-}
-
-static int probe(struct load *l, struct diag *diag)
-{
-	struct diag why;
-	size_t n = 0;
-
-	diag_init(&why, NULL);
-	for (; x86_formats[n]; n++) {
-		diag_clear(&why);
-		if (x86_formats[n]->probe(l->request.kernel, &why) < 0)
-			continue;
-		l->type = x86_formats[n];
-		break;
-	}
-	if (!l->type) {
-		fail(diag, ENOEXEC, "probe/unknown-type",
-		     "cannot determine the file type of '%s': %s", l->options->kernel, why.text);
-		return fail_advise(diag, "give it a bzImage, as /boot/vmlinuz-... usually is");
-	}
-	if (!l->request.type || strcmp(l->request.type, l->type->name) == 0)
-		return 0;
-	/* kexec-tools knows the entries of one image as two types. */
-	if (strcmp(l->request.type, "bzImage64") == 0 && l->type->name[0] == 'b')
-		return 0;
-	return fail(diag, EINVAL, "probe/type-differs", "'%s' is of type %s, not %s as --type says",
-		    l->options->kernel, l->type->name, l->request.type);
+	for (size_t i = l->unwrapped.n; i-- > 0 && text;)
+		text = arena_printf(l->arena, "%s in %s", text, l->unwrapped.names[i]);
+	return text;
 }
 
 static int describe(struct load *l, struct diag *diag)
@@ -210,12 +180,11 @@ static int describe(struct load *l, struct diag *diag)
 
 	plan_init(&l->plan, l->arena);
 	l->type = NULL;
-	r = unwrap(l, diag);
-	if (r == 0)
-		r = probe(l, diag);
+	r = probe_format(&l->request, &l->unwrapped, &l->type, diag);
 	if (r < 0)
 		return r;
 	l->plan.type = l->type->name;
+	l->plan.type_text = describe_type(l);
 	progress_stage(&l->progress, "planning, unpacking the kernel");
 	r = l->type->plan(&l->request, &l->facts, &l->plan, diag);
 	if (r == 0)
@@ -250,7 +219,7 @@ static int settle(struct load *l, struct diag *diag)
 	note(diag, "load/initrd-packed-again", "unpacked the initrd found no place: %s",
 	     diag->text);
 	diag_clear(diag);
-	l->request.initrd = l->initrd.bytes;
+	l->request.initrd = l->packed_initrd;
 	l->unpacked.n_packed = 0;
 	r = describe(l, diag);
 	return r < 0 ? r : settle_once(l, diag);
@@ -311,25 +280,54 @@ static int load_by_segments(struct load *l, struct diag *diag)
 	return r;
 }
 
+/*
+ * What the kernel is to read: the user's own file wherever that is what is loaded, as signatures
+ * and IMA's measurements may be of the file and not of the bytes; else what was inside. Closed by
+ * the caller.
+ */
+static int open_for_kernel(const struct load *l, int *ret_kernel, int *ret_initrd,
+			   struct diag *diag)
+{
+	const struct request *req = &l->request;
+	int kernel = -1, initrd = -1, r;
+
+	if (req->kernel.data == l->kernel.bytes.data && req->kernel.len == l->kernel.bytes.len)
+		r = file_fd(&l->kernel, &kernel, diag);
+	else
+		r = file_fd_of_bytes(req->kernel_path, req->kernel, &kernel, diag);
+	if (r == 0 && l->packed_initrd.len > 0 &&
+	    l->packed_initrd.data == l->initrd.bytes.data)
+		r = file_sequence_fd(&l->initrd, &initrd, diag);
+	else if (r == 0 && l->packed_initrd.len > 0)
+		r = file_fd_of_bytes(req->kernel_path, l->packed_initrd, &initrd, diag);
+	if (r < 0) {
+		if (kernel >= 0)
+			close(kernel);
+		return r;
+	}
+	*ret_kernel = kernel;
+	*ret_initrd = initrd;
+	return 0;
+}
+
 static int load_by_file(struct load *l, struct diag *diag)
 {
 	const struct options *o = l->options;
 	struct file_load call = {
-		.kernel_fd = l->kernel.fd,
+		.kernel_fd = -1,
 		.initrd_fd = -1,
 		.cmdline = l->request.cmdline,
 		.debug = o->debug,
 		.no_cma = o->no_cma,
 		.force_dtb = o->force_dtb,
 	};
-	int r = 0;
+	int r = open_for_kernel(l, &call.kernel_fd, &call.initrd_fd, diag);
 
-	if (l->initrd.n > 0)
-		r = file_sequence_fd(&l->initrd, &call.initrd_fd, diag);
 	if (r < 0)
 		return r;
 	progress_stage(&l->progress, "handing it to the running kernel");
 	r = sys_kexec_file_load(&call);
+	close(call.kernel_fd);
 	if (call.initrd_fd >= 0)
 		close(call.initrd_fd);
 	if (r < 0)

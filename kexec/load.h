@@ -13,6 +13,7 @@
 #include "image.h"
 #include "initramfs.h"
 #include "options.h"
+#include "probe.h"
 #include "progress.h"
 
 struct load {
@@ -24,6 +25,8 @@ struct load {
 	const struct image_type *type;
 	struct file kernel;
 	struct file_sequence initrd;
+	struct unwrapped unwrapped;	/* what the kernel's file turned out to hold */
+	struct span packed_initrd;	/* as given, or as the container had it */
 	struct initramfs unpacked;	/* what the initrd became, if it was unpacked */
 	struct progress progress;
 	enum call call;		/* the system call that took it; CALL_AUTO before */
@@ -32,9 +35,9 @@ struct load {
 void load_init(struct load *l, const struct options *o, struct arena *a);
 void load_free(struct load *l);
 
-/* Reads the machine and the user's files into l->facts and l->request. */
+/* Reads the machine and the user's files into l->facts and l->request, and unwraps the kernel. */
 must_check int load_read(struct load *l, struct diag *diag);
-/* unwrap to check: the pure part. */
+/* probe to check: the pure part. */
 must_check int load_plan(struct load *l, struct diag *diag);
 /* load_plan() and the system call that the options and the machine's policy ask for. *ret_status is
  * the exit status after a failure. */

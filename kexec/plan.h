@@ -55,6 +55,7 @@ enum paging {
 struct plan {
 	struct arena *arena;
 	const char *type;		/* name of the image_type */
+	const char *type_text;		/* for reports: with what it was wrapped in; may be NULL */
 	const char *entry_name;		/* "direct", "64" or "32", as in --enter= */
 	struct segment segments[PLAN_SEGMENTS_MAX];
 	size_t n_segments;

@@ -258,6 +258,7 @@ static void put_plan(struct json *j, const struct report *r)
 	const struct plan *plan = r->plan;
 
 	put_text(j, j->top, "type", plan->type);
+	put_text(j, j->top, "type_text", plan->type_text ? plan->type_text : plan->type);
 	put_text(j, j->top, "kernel_version", plan->kernel_version);
 	put_text(j, j->top, "entry_name", plan->entry_name);
 	put_addr(j, j->top, "entry", plan->entry);

@@ -99,7 +99,7 @@ static void print_image(FILE *out, const struct report *r)
 	const struct plan *plan = r->plan;
 
 	print_head(out, "image");
-	fputs(plan->type ? plan->type : "unknown type", out);
+	fputs(plan->type_text ? plan->type_text : plan->type ? plan->type : "unknown type", out);
 	if (plan->kernel_version) {
 		fputs(", ", out);
 		print_clean(out, plan->kernel_version);

@@ -14,6 +14,11 @@ const struct codec *const *unpack_codecs(void)
 	return codecs;
 }
 
+const struct codec *unpack_plain(void)
+{
+	return &unpack_elf;
+}
+
 const struct codec *unpack_find(struct span packed)
 {
 	for (size_t i = 0; codecs[i]; i++)

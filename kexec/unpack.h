@@ -40,6 +40,8 @@ struct unpack_buffer {
 
 /* NULL: no format that is known. */
 const struct codec *unpack_find(struct span packed);
+/* The one that unpacks what nobody packed: "elf". */
+const struct codec *unpack_plain(void);
 /* All that are known, NULL after the last. */
 const struct codec *const *unpack_codecs(void);
 

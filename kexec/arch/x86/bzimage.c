@@ -285,6 +285,7 @@ static int bzimage_finish(const struct request *req, const struct facts *facts, 
 
 const struct image_type bzimage_type = {
 	.name = "bzImage",
+	.alias = "bzImage64",	/* kexec-tools knows the entries of one image as two types */
 	.probe = bzimage_probe,
 	.plan = bzimage_plan,
 	.finish = bzimage_finish,

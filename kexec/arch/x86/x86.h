@@ -3,13 +3,17 @@
 #ifndef KEXEC_NG_X86_H
 #define KEXEC_NG_X86_H
 
-#include "image.h"
+#include "container.h"
 
 /* In the order in which they are tried; the last is NULL. */
 extern const struct image_type *const x86_formats[];
 
-/* What a file is that is no kernel but holds one, e.g. "gzip compressed data"; NULL if it is not. */
-const char *x86_container(struct span file);
+/* What holds kernels, in the order in which they are tried; the last is NULL. */
+extern const struct container *const x86_containers[];
+
+/* What a file is that nothing here opens and that may hold a kernel, e.g. "an ELF file"; NULL if it
+ * is nothing known. */
+const char *x86_unopened(struct span file);
 
 /* Adds purgatory, after the format's plan(); completes it, after the format's finish(). */
 must_check int x86_plan_purgatory(const struct request *req, const struct facts *facts,
