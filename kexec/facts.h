@@ -84,6 +84,8 @@ struct policy_facts {
 	bool is_load_disabled;		/* kernel.kexec_load_disabled = 1 */
 	bool has_load_limit;		/* kernel.kexec_load_limit_reboot exists ... */
 	int64_t load_limit;		/* ... and this is it; -1: unlimited */
+	bool has_panic_limit;		/* the same of kernel.kexec_load_limit_panic */
+	int64_t panic_limit;
 	bool is_kho_active;		/* Kexec Handover: only the file path carries it */
 	bool is_ima_active;		/* IMA measures: only the file path carries the list */
 };
@@ -104,6 +106,26 @@ struct cpu_facts {
 	uint32_t tsc_khz;	/* 0: unknown */
 };
 
+/* What a dump is made from, should this kernel panic. */
+struct crash_facts {
+	struct range_list ram;	/* System RAM, driver managed too; unaligned, normal */
+	struct range_list cma;	/* crashkernel=SIZE,cma: RAM of the capture kernel too; normal */
+	/* Where the kernel leaves the registers of each CPU, by its number: present CPUs, online or
+	 * not. */
+	const struct range *notes;
+	size_t n_notes;
+	struct range vmcoreinfo;	/* its note; empty: unknown */
+	bool has_page_offset;
+	uint64_t page_offset;		/* virtual address of physical 0 in the direct map */
+	struct range text;		/* _text to _end, physical; empty: unknown ... */
+	uint64_t text_vaddr;		/* ... and where it is mapped */
+	/* What the kernel wants for an elfcorehdr that it keeps up to date when CPUs and memory come
+	 * and go; 0: it does not do that. */
+	uint64_t elfcorehdr_len;
+	bool is_loaded;
+	bool is_kept_current;		/* it is being done for what is loaded */
+};
+
 struct facts {
 	/* The map that is handed on as e820: sorted by address, not merged across types. */
 	enum map_source map_source;
@@ -115,6 +137,10 @@ struct facts {
 	struct range_list ram;
 	bool is_ram_from_iomem;		/* false: from the firmware map, iomem was not readable */
 	struct range_list crash_kernel;	/* "Crash kernel" in /proc/iomem */
+	struct crash_facts crash;
+	/* RAM that the map leaves out, for segments that the next kernel must not take for free
+	 * memory: elfcorehdr. Empty on a real machine; arch/x86/crash.h makes it. */
+	struct range_list withheld;
 	uint64_t ram_total; /* bytes the running kernel manages (MemTotal); 0: unknown */
 	uint64_t ram_available;		/* MemAvailable; 0: unknown */
 	bool has_unaccepted_memory;	/* of a confidential guest */

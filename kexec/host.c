@@ -13,7 +13,8 @@ static int read_parts(const struct host_tree *t, struct arena *a, struct facts *
 {
 	static int (*const parts[])(const struct host_tree *t, struct arena *a, struct facts *f,
 				    struct diag *diag) = {
-		host_read_kernel, host_read_firmware, host_read_memory, host_read_display,
+		host_read_kernel, host_read_firmware, host_read_memory, host_read_crash,
+		host_read_display,
 		host_read_console, host_read_cpu, host_read_policy,
 	};
 
@@ -43,6 +44,9 @@ int host_read(const char *root, struct arena *a, struct facts *ret, struct diag 
 			    *root ? root : "/", strerror(-r));
 	range_list_init(&f.ram, a);
 	range_list_init(&f.crash_kernel, a);
+	range_list_init(&f.crash.ram, a);
+	range_list_init(&f.crash.cma, a);
+	range_list_init(&f.withheld, a);
 	r = read_parts(&tree, a, &f, diag);
 	host_tree_close(&tree);
 	if (r < 0)

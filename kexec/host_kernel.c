@@ -189,21 +189,30 @@ static enum lockdown read_lockdown(const struct host_tree *t)
 	return LOCKDOWN_UNKNOWN;
 }
 
-static void read_load_limit(const struct host_tree *t, struct policy_facts *policy)
+static bool read_limit(const struct host_tree *t, const char *path, int64_t *ret)
 {
 	struct host_attr attr;
 	struct span digits;
 	uint64_t v;
 
-	if (host_attr_read(t, &attr, "proc/sys/kernel/kexec_load_limit_reboot") < 0)
-		return;
-	if (text_starts_with(attr.text, "-", &digits)) {
-		policy->has_load_limit = text_number(digits, &v);
-		policy->load_limit = -1;
-	} else if (text_number(attr.text, &v) && v <= INT64_MAX) {
-		policy->has_load_limit = true;
-		policy->load_limit = (int64_t)v;
+	if (host_attr_read(t, &attr, "%s", path) < 0)
+		return false;
+	if (text_starts_with(attr.text, "-", &digits) && text_number(digits, &v)) {
+		*ret = -1;
+		return true;
 	}
+	if (!text_number(attr.text, &v) || v > INT64_MAX)
+		return false;
+	*ret = (int64_t)v;
+	return true;
+}
+
+static void read_load_limits(const struct host_tree *t, struct policy_facts *policy)
+{
+	policy->has_load_limit = read_limit(t, "proc/sys/kernel/kexec_load_limit_reboot",
+					    &policy->load_limit);
+	policy->has_panic_limit = read_limit(t, "proc/sys/kernel/kexec_load_limit_panic",
+					     &policy->panic_limit);
 }
 
 static bool has_setup_node(const struct facts *f, uint32_t type)
@@ -242,7 +251,7 @@ int host_read_policy(const struct host_tree *t, struct arena *a, struct facts *f
 	f->policy.lockdown = read_lockdown(t);
 	f->policy.is_load_disabled =
 		host_number_read(t, &v, "proc/sys/kernel/kexec_load_disabled") == 0 && v != 0;
-	read_load_limit(t, &f->policy);
+	read_load_limits(t, &f->policy);
 	f->policy.is_kho_active =
 		is_kho_requested(f->cmdline) || has_setup_node(f, SETUP_KEXEC_KHO) ||
 		(host_number_read(t, &v, "sys/kernel/debug/kho/out/finalize") == 0 && v == 1);

@@ -229,6 +229,17 @@ static int choose_ram(const struct iomem *iomem, struct arena *a, struct facts *
 	return range_list_copy(&iomem->crash_kernel, a, &f->crash_kernel);
 }
 
+/* What a dump is of. Whose driver it is does not matter to it. */
+static int list_crash_ram(const struct iomem *iomem, struct arena *a, struct facts *f)
+{
+	int r = range_list_copy(&iomem->ram, a, &f->crash.ram);
+
+	for (size_t i = 0; i < iomem->driver_managed.n && r == 0; i++)
+		r = range_list_add(&f->crash.ram, iomem->driver_managed.r[i]);
+	range_list_normalize(&f->crash.ram);
+	return r;
+}
+
 int host_read_memory(const struct host_tree *t, struct arena *a, struct facts *f,
 		     struct diag *diag)
 {
@@ -240,5 +251,7 @@ int host_read_memory(const struct host_tree *t, struct arena *a, struct facts *f
 		r = choose_map(t, a, &iomem, f, diag);
 	if (r == 0)
 		r = choose_ram(&iomem, a, f, diag);
+	if (r == 0)
+		r = list_crash_ram(&iomem, a, f);
 	return r;
 }

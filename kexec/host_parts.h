@@ -16,9 +16,12 @@ must_check int host_read_kernel(const struct host_tree *t, struct arena *a, stru
 /* boot_params, setup, efi, rsdp */
 must_check int host_read_firmware(const struct host_tree *t, struct arena *a, struct facts *f,
 				  struct diag *diag);
-/* map, ram, crash_kernel */
+/* map, ram, crash_kernel, crash.ram */
 must_check int host_read_memory(const struct host_tree *t, struct arena *a, struct facts *f,
 				struct diag *diag);
+/* crash but its ram */
+must_check int host_read_crash(const struct host_tree *t, struct arena *a, struct facts *f,
+			       struct diag *diag);
 /* display, display_driver */
 must_check int host_read_display(const struct host_tree *t, struct arena *a, struct facts *f,
 				 struct diag *diag);

@@ -131,13 +131,10 @@ static bool digit_of(uint8_t c, unsigned int base, uint64_t *ret)
 	return true;
 }
 
-bool text_number(struct span s, uint64_t *ret)
+static bool number_of(struct span s, unsigned int base, uint64_t *ret)
 {
-	unsigned int base = 10;
 	uint64_t v = 0, digit;
 
-	if (text_starts_with(s, "0x", &s) || text_starts_with(s, "0X", &s))
-		base = 16;
 	if (s.len == 0)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
@@ -146,6 +143,18 @@ bool text_number(struct span s, uint64_t *ret)
 			return false;
 	*ret = v;
 	return true;
+}
+
+bool text_number(struct span s, uint64_t *ret)
+{
+	if (text_starts_with(s, "0x", &s) || text_starts_with(s, "0X", &s))
+		return number_of(s, 16, ret);
+	return number_of(s, 10, ret);
+}
+
+bool text_hex(struct span s, uint64_t *ret)
+{
+	return number_of(s, 16, ret);
 }
 
 bool text_numbered(struct span name, const char *prefix, uint32_t *ret)

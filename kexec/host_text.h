@@ -24,6 +24,8 @@ bool text_has_word(struct span s, const char *word);
 bool text_value_of(struct span line, const char *key, struct span *ret);
 /* All of s is one number: 0x and hexadecimal digits, or decimal ones. */
 must_check bool text_number(struct span s, uint64_t *ret);
+/* All of s is hexadecimal digits, without 0x. */
+must_check bool text_hex(struct span s, uint64_t *ret);
 /* A prefix and a decimal number of at most 9 digits, without leading zeros: "ttyS0", "card12". */
 must_check bool text_numbered(struct span name, const char *prefix, uint32_t *ret);
 
