@@ -37,6 +37,18 @@ enum initrd_unpack {
 	INITRD_UNPACK_NO,
 };
 
+/* Class of the ELF headers in front of the dead kernel's memory. */
+enum core_class {
+	CORE_64,
+	CORE_32,
+};
+
+/* Who keeps them up to date when CPUs and memory come and go. */
+enum hotplug {
+	HOTPLUG_AUTO,	/* the running kernel, if it can */
+	HOTPLUG_YES,	/* the running kernel, or there is no load */
+};
+
 struct request {
 	struct span kernel;		/* the file, whole; unwrapped: what is inside */
 	const char *kernel_path;	/* as the user gave it, for messages */
@@ -45,6 +57,12 @@ struct request {
 	const char *cmdline;		/* composed; NUL terminated */
 	const char *type;		/* --type, or NULL */
 	enum enter enter;
+	/* For a panic: loaded into the reservation, started by whichever CPU it is, beside the memory
+	 * of the kernel that died. */
+	bool is_crash;
+	enum core_class core_class;
+	bool pass_memmap;		/* the map in the command line too */
+	enum hotplug hotplug;
 	phys_t mem_min;			/* every segment inside [mem_min, mem_end) */
 	phys_t mem_end;
 	bool has_seed;			/* for the next kernel's random numbers */

@@ -89,7 +89,9 @@ static void unpack_initrd(struct load *l, struct diag *diag)
 			     l->facts.ram_total ? l->facts.ram_total : SIZE_MAX;
 	struct diag why;
 
-	if (l->request.initrd.len == 0 || wish == INITRD_UNPACK_NO)
+	/* A capture kernel has little memory, and unpacked the initrd is in it twice as large. */
+	if (l->request.initrd.len == 0 || wish == INITRD_UNPACK_NO ||
+	    (l->request.is_crash && wish == INITRD_UNPACK_AUTO))
 		return;
 	if (wish == INITRD_UNPACK_AUTO &&
 	    (l->options->call == CALL_FILE || reason_for_file_call(l)))
@@ -129,6 +131,10 @@ int load_read(struct load *l, struct diag *diag)
 	*req = (struct request){
 		.type = o->type,
 		.enter = o->enter,
+		.is_crash = o->load_crash,
+		.core_class = o->core_class,
+		.pass_memmap = o->pass_memmap,
+		.hotplug = o->hotplug ? HOTPLUG_YES : HOTPLUG_AUTO,
 		.mem_min = o->mem_min,
 		.mem_end = o->mem_end,
 		.no_efi = o->no_efi,
@@ -157,8 +163,12 @@ int load_read(struct load *l, struct diag *diag)
 	if (r == 0)
 		r = probe_unwrap(req, &l->facts, l->arena, &l->unwrapped, diag);
 	l->packed_initrd = req->initrd;
+	l->cmdline = req->cmdline;
+	l->target = l->facts;
 	if (r == 0)
 		unpack_initrd(l, diag);
+	if (r == 0 && req->is_crash)
+		r = x86_prepare_crash(req, &l->facts, l->arena, req, &l->target, &l->crash, diag);
 	return r;
 }
 
@@ -186,9 +196,11 @@ static int describe(struct load *l, struct diag *diag)
 	l->plan.type = l->type->name;
 	l->plan.type_text = describe_type(l);
 	progress_stage(&l->progress, "planning, unpacking the kernel");
-	r = l->type->plan(&l->request, &l->facts, &l->plan, diag);
+	r = l->type->plan(&l->request, &l->target, &l->plan, diag);
 	if (r == 0)
-		r = x86_plan_purgatory(&l->request, &l->facts, &l->plan, diag);
+		r = x86_plan_purgatory(&l->request, &l->target, &l->plan, diag);
+	if (r == 0 && l->crash)
+		r = x86_plan_crash(l->crash, &l->plan, diag);
 	return r;
 }
 
@@ -197,14 +209,14 @@ static int settle_once(struct load *l, struct diag *diag)
 	const struct request *req = &l->request;
 	int r;
 
-	r = place(&l->plan, &l->facts.ram, req->mem_min, req->mem_end, diag);
+	r = place(&l->plan, &l->target.ram, req->mem_min, req->mem_end, diag);
 	if (r == 0)
-		r = l->type->finish(req, &l->facts, &l->plan, diag);
+		r = l->type->finish(req, &l->target, &l->plan, diag);
 	progress_stage(&l->progress, "computing digests");
 	if (r == 0)
-		r = x86_finish_purgatory(req, &l->facts, &l->plan, diag);
+		r = x86_finish_purgatory(req, &l->target, &l->plan, diag);
 	if (r == 0)
-		r = plan_check(&l->plan, &l->facts, req->mem_min, req->mem_end, diag);
+		r = plan_check(&l->plan, &l->target, req->mem_min, req->mem_end, diag);
 	return r;
 }
 
@@ -274,7 +286,7 @@ static int load_by_segments(struct load *l, struct diag *diag)
 	r = check_files(l, diag);
 	if (r == 0)
 		return 0;
-	if (sys_kexec_unload(false) < 0)
+	if (sys_kexec_unload(l->options->load_crash) < 0)
 		warn(diag, "load/not-unloaded",
 		     "and it could not be unloaded: do not run kexec -e");
 	return r;
@@ -316,7 +328,8 @@ static int load_by_file(struct load *l, struct diag *diag)
 	struct file_load call = {
 		.kernel_fd = -1,
 		.initrd_fd = -1,
-		.cmdline = l->request.cmdline,
+		.cmdline = l->cmdline,
+		.is_crash = o->load_crash,
 		.debug = o->debug,
 		.no_cma = o->no_cma,
 		.force_dtb = o->force_dtb,
@@ -337,7 +350,7 @@ static int load_by_file(struct load *l, struct diag *diag)
 	r = check_files(l, diag);
 	if (r == 0)
 		return 0;
-	if (sys_kexec_file_unload(false) < 0)
+	if (sys_kexec_file_unload(l->options->load_crash) < 0)
 		warn(diag, "load/not-unloaded",
 		     "and it could not be unloaded: do not run kexec -e");
 	return r;
@@ -439,6 +452,12 @@ int load_commit(struct load *l, int *ret_status, struct diag *diag)
 	int r;
 
 	*ret_status = STATUS_FAILED;
+	if (l->options->reload && l->facts.crash.is_kept_current) {
+		note(diag, "load/kept",
+		     "the running kernel keeps the loaded crash kernel up to date: it stays");
+		l->is_kept = true;
+		return 0;
+	}
 	switch (l->options->call) {
 	case CALL_LOAD:
 		r = load_plan(l, diag);

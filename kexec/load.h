@@ -20,7 +20,10 @@ struct load {
 	struct arena *arena;	/* the caller's; everything but the files lives there */
 	const struct options *options;
 	struct facts facts;
+	struct facts target;	/* as the next kernel is to see the machine: for -p another one */
 	struct request request;
+	const char *cmdline;	/* before anything was added to it for -p */
+	const struct crash_plan *crash;	/* NULL without -p */
 	struct plan plan;
 	const struct image_type *type;
 	struct file kernel;
@@ -29,13 +32,15 @@ struct load {
 	struct span packed_initrd;	/* as given, or as the container had it */
 	struct initramfs unpacked;	/* what the initrd became, if it was unpacked */
 	struct progress progress;
+	bool is_kept;		/* --reload: what is loaded stays */
 	enum call call;		/* the system call that took it; CALL_AUTO before */
 };
 
 void load_init(struct load *l, const struct options *o, struct arena *a);
 void load_free(struct load *l);
 
-/* Reads the machine and the user's files into l->facts and l->request, and unwraps the kernel. */
+/* Reads the machine and the user's files into l->facts and l->request, unwraps the kernel, and for -p
+ * makes of both what the crash kernel is planned by. */
 must_check int load_read(struct load *l, struct diag *diag);
 /* probe to check: the pure part. */
 must_check int load_plan(struct load *l, struct diag *diag);

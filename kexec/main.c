@@ -72,13 +72,13 @@ static int report(const struct load *l, struct diag *diag)
 		warn(diag, "load/no-plan",
 		     "loaded by kexec_file_load: the running kernel placed it, there is no plan to "
 		     "show");
-	if (o->debug && l->call != CALL_FILE)
+	if (o->debug && l->call != CALL_FILE && !l->is_kept)
 		report_text(stderr, &in);
 	else if (o->debug)
 		report_notes(stderr, diag);
 	else
 		report_warnings(stderr, diag);
-	if (l->call == CALL_FILE)
+	if (l->call == CALL_FILE || l->is_kept)
 		return 0;
 	if (o->json)
 		r = report_json(stdout, &in, diag);

@@ -51,6 +51,11 @@ static int place_one(struct segment *s, struct range_list *free_ram, struct rang
 {
 	uint64_t largest = 0;
 
+	if (s->is_fixed) {
+		s->addr = s->min;
+		s->is_placed = true;
+		return 0;
+	}
 	for (size_t n = 0; n < free_ram->n; n++) {
 		size_t i = s->wants_lowest ? n : free_ram->n - 1 - n;
 		struct range hole = {

@@ -2,7 +2,7 @@
 /*
  * Wishes to addresses. Each segment, in the order it was added, gets the highest address (the
  * lowest, if it wants that) that its wish, the window [mem_min, mem_end) and the segments placed
- * before it leave. Deterministic.
+ * before it leave. A fixed one, which is not in ram, gets its own. Deterministic.
  */
 #ifndef KEXEC_NG_PLACE_H
 #define KEXEC_NG_PLACE_H

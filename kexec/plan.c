@@ -42,6 +42,7 @@ int plan_add(struct plan *plan, const struct segment_wish *wish, struct segment 
 		.min = wish->min,
 		.end = wish->end ? wish->end : UINT64_MAX,
 		.wants_lowest = wish->wants_lowest,
+		.is_fixed = wish->is_fixed,
 		.is_digested = wish->is_digested,
 	};
 	strncpy(s->name, wish->name, sizeof(s->name) - 1);
@@ -115,7 +116,7 @@ static int check_segment(const struct segment *s, const struct facts *facts, str
 		return fail(diag, EADDRNOTAVAIL, "plan/outside-window",
 			    "segment '%s' at %#" PRIx64 "-%#" PRIx64 " lies outside its limits",
 			    s->name, s->addr, end);
-	if (!range_list_contains(&facts->ram, window_of(s)))
+	if (!range_list_contains(s->is_fixed ? &facts->withheld : &facts->ram, window_of(s)))
 		return fail(diag, EADDRNOTAVAIL, "plan/not-ram",
 			    "segment '%s' at %#" PRIx64 "-%#" PRIx64
 			    " is not all usable System RAM",
@@ -150,6 +151,48 @@ static int check_half_of_ram(const struct plan *plan, const struct facts *facts,
 	return fail_advise(diag, "use a smaller initrd, or a machine with more memory");
 }
 
+/* Pages of the region that no segment was declared for. The kernel takes its own from these. */
+static uint64_t free_len(const struct plan *plan)
+{
+	uint64_t left = range_len(plan->crash->region);
+
+	for (size_t i = 0; i < plan->n_segments; i++)
+		left -= min_u64(left, plan->segments[i].mem_len);
+	return left;
+}
+
+/*
+ * kernel/kexec_core.c, sanity_check_segment_list() and kimage_alloc_crash_control_pages();
+ * kernel/crash_core.c, crash_handle_hotplug_event().
+ */
+static int check_crash(const struct plan *plan, struct diag *diag)
+{
+	const struct crash_plan *crash = plan->crash;
+
+	for (size_t i = 0; i < plan->n_segments; i++) {
+		const struct segment *s = &plan->segments[i];
+
+		if (!range_contains(crash->region, window_of(s)))
+			return fail(diag, EADDRNOTAVAIL, "plan/outside-region",
+				    "segment '%s' at %#" PRIx64 "-%#" PRIx64
+				    " is not in the crash region %#" PRIx64 "-%#" PRIx64,
+				    s->name, s->addr, s->addr + s->reserve_len, crash->region.start,
+				    crash->region.end);
+		if (s->addr != crash->elfcorehdr && span_starts_with(s->bytes, "\177ELF", 4))
+			return fail(diag, EINVAL, "plan/two-elf",
+				    "segment '%s' begins like an ELF file: the running kernel would "
+				    "take it for the headers of the dump",
+				    s->name);
+	}
+	if (free_len(plan) >= crash->control_len)
+		return 0;
+	fail(diag, ENOMEM, "plan/no-control-pages",
+	     "the segments leave %" PRIu64 " KiB of the crash region; the running kernel wants up to "
+	     "%" PRIu64 " KiB of it for its own page tables",
+	     free_len(plan) / KIB, crash->control_len / KIB);
+	return fail_advise(diag, "reserve more: crashkernel=... on the running kernel's command line");
+}
+
 static int check_entry(const struct plan *plan, struct diag *diag)
 {
 	for (size_t i = 0; i < plan->n_segments; i++) {
@@ -177,6 +220,8 @@ int plan_check(const struct plan *plan, const struct facts *facts, phys_t mem_mi
 	if (r < 0)
 		return r;
 	r = check_half_of_ram(plan, facts, diag);
+	if (r == 0 && plan->crash)
+		r = check_crash(plan, diag);
 	if (r < 0)
 		return r;
 	return check_entry(plan, diag);

@@ -36,6 +36,7 @@ struct segment {
 
 	phys_t addr;		/* where it got placed */
 	bool is_placed;
+	bool is_fixed;		/* at min, in facts->withheld: nothing was to be chosen */
 	bool is_digested;	/* purgatory verifies bytes.len bytes at addr, by digests: */
 	const uint8_t *digests;	/* digest.h; one for each HANDOFF_CHUNK_LEN bytes */
 };
@@ -52,8 +53,21 @@ enum paging {
 	PAGING_5_LEVEL,		/* if the CPU can, else 4-level */
 };
 
+/* The part of a load for a panic that any format has in common. */
+struct crash_plan {
+	struct range region;		/* the reservation that segments go to */
+	phys_t elfcorehdr;
+	struct span headers;		/* its contents */
+	uint64_t elfcorehdr_len;	/* with the room that the running kernel wants to update it */
+	bool is_kept_current;		/* the running kernel does so */
+	size_t n_cpus;
+	struct range_list ram;		/* what a dump has, by physical address */
+	uint64_t control_len;		/* what must stay free in the region for the running kernel */
+};
+
 struct plan {
 	struct arena *arena;
+	const struct crash_plan *crash;	/* NULL: a load for the next boot */
 	const char *type;		/* name of the image_type */
 	const char *type_text;		/* for reports: with what it was wrapped in; may be NULL */
 	const char *entry_name;		/* "direct", "64" or "32", as in --enter= */
@@ -93,6 +107,7 @@ struct segment_wish {
 	phys_t min;
 	phys_t end;
 	bool wants_lowest;
+	bool is_fixed;
 	bool is_digested;
 };
 must_check int plan_add(struct plan *plan, const struct segment_wish *wish, struct segment **ret,
@@ -107,8 +122,10 @@ uint64_t plan_mem_len(const struct plan *plan);
 
 /*
  * The kernel's own rules and those it does not check, restated before the kernel sees the plan:
- * page aligned, disjoint windows, inside facts->ram and [mem_min, mem_end), below the
- * architecture's limit, each and all at most half of RAM, entry inside a segment.
+ * page aligned, disjoint windows, inside facts->ram (fixed ones: facts->withheld) and
+ * [mem_min, mem_end), below the architecture's limit, each and all at most half of RAM, entry
+ * inside a segment. For a panic: inside the region, with room for the kernel's own pages there, and
+ * one segment at most that begins like an ELF file, as that is what the kernel takes it for.
  */
 must_check int plan_check(const struct plan *plan, const struct facts *facts, phys_t mem_min,
 			  phys_t mem_end, struct diag *diag);

@@ -17,6 +17,12 @@
 #ifndef GRND_INSECURE
 #define GRND_INSECURE		0x0004
 #endif
+#ifndef KEXEC_UPDATE_ELFCOREHDR
+#define KEXEC_UPDATE_ELFCOREHDR		0x00000004
+#endif
+#ifndef KEXEC_CRASH_HOTPLUG_SUPPORT
+#define KEXEC_CRASH_HOTPLUG_SUPPORT	0x00000008
+#endif
 #ifndef KEXEC_FILE_DEBUG
 #define KEXEC_FILE_DEBUG	0x00000008
 #endif
@@ -47,6 +53,7 @@ static int load_segments(unsigned long entry, size_t n, const struct kexec_segme
 int sys_kexec_load(const struct plan *plan)
 {
 	struct kexec_segment segments[PLAN_SEGMENTS_MAX];
+	int r;
 
 	for (size_t i = 0; i < plan->n_segments; i++) {
 		const struct segment *s = &plan->segments[i];
@@ -58,7 +65,17 @@ int sys_kexec_load(const struct plan *plan)
 			.memsz = s->mem_len,
 		};
 	}
-	return load_segments(plan->entry, plan->n_segments, segments, 0);
+	if (!plan->crash)
+		return load_segments(plan->entry, plan->n_segments, segments, 0);
+	if (!plan->crash->is_kept_current)
+		return load_segments(plan->entry, plan->n_segments, segments, KEXEC_ON_CRASH);
+	/* Linux 6.5 to 6.9 know the one flag only; what came after them takes both. */
+	r = load_segments(plan->entry, plan->n_segments, segments,
+			  KEXEC_ON_CRASH | KEXEC_UPDATE_ELFCOREHDR);
+	if (r == -EINVAL)
+		r = load_segments(plan->entry, plan->n_segments, segments,
+				  KEXEC_ON_CRASH | KEXEC_CRASH_HOTPLUG_SUPPORT);
+	return r;
 }
 
 int sys_kexec_unload(bool crash)
@@ -85,6 +102,8 @@ int sys_kexec_file_load(const struct file_load *load)
 	unsigned long flags = 0;
 	int r;
 
+	if (load->is_crash)
+		flags |= KEXEC_FILE_ON_CRASH;
 	if (load->initrd_fd < 0)
 		flags |= KEXEC_FILE_NO_INITRAMFS;
 	if (load->no_cma)

@@ -14,12 +14,13 @@ struct file_load {
 	int kernel_fd;
 	int initrd_fd;		/* -1: none */
 	const char *cmdline;
+	bool is_crash;
 	bool debug;		/* KEXEC_FILE_DEBUG, dropped where the kernel does not know it */
 	bool no_cma;
 	bool force_dtb;
 };
 
-/* Loads the plan as the kernel to boot next, for this machine's architecture. */
+/* Loads the plan, as the kernel to boot next or for a panic, for this machine's architecture. */
 must_check int sys_kexec_load(const struct plan *plan);
 must_check int sys_kexec_unload(bool crash);
 must_check int sys_kexec_file_load(const struct file_load *load);

@@ -62,7 +62,15 @@ static enum paging paging_as_stub(const struct bzimage *image, const struct requ
 
 	if (wants_5_level == facts->cpu.is_la57_on)
 		return PAGING_KEEP;
+	/* A dump has no memory that 4 levels do not reach: what this kernel reaches is enough. */
+	if (req->is_crash && wants_5_level)
+		return PAGING_KEEP;
 	return wants_5_level ? PAGING_5_LEVEL : PAGING_4_LEVEL;
+}
+
+static bool may_use_below_4gib(const struct request *req, const struct facts *facts)
+{
+	return req->mem_min < 4 * GIB && facts->ram.n > 0 && facts->ram.r[0].start < 4 * GIB;
 }
 
 /*
@@ -78,9 +86,10 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 	if (req->enter != ENTER_AUTO && req->enter != ENTER_DIRECT)
 		return 0;
 	obstacle = direct_obstacle(&own->image, req, facts);
-	if ((own->image.xloadflags & XLF_KERNEL_64) && req->mem_min >= 4 * GIB &&
+	if ((own->image.xloadflags & XLF_KERNEL_64) && !may_use_below_4gib(req, facts) &&
 	    paging_as_stub(&own->image, req, facts) != PAGING_KEEP)
-		obstacle = "--mem-min leaves purgatory no room below 4 GiB to switch the paging mode";
+		obstacle = "purgatory has no room below 4 GiB, which it needs to switch the paging "
+			   "mode";
 	if (!obstacle) {
 		r = direct_unpack(&own->image, plan->arena, &own->direct, diag);
 		if (r < 0)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "arch/x86/bzimage.h"
+#include "arch/x86/crash.h"
 #include "arch/x86/purgatory.h"
 #include "arch/x86/x86.h"
 #include "compressed.h"
@@ -34,4 +35,16 @@ int x86_finish_purgatory(const struct request *req, const struct facts *facts, s
 			 struct diag *diag)
 {
 	return purgatory_finish(req, facts, plan, diag);
+}
+
+int x86_prepare_crash(const struct request *req, const struct facts *facts, struct arena *a,
+		      struct request *ret_req, struct facts *ret_facts,
+		      const struct crash_plan **ret, struct diag *diag)
+{
+	return crash_prepare(req, facts, a, ret_req, ret_facts, ret, diag);
+}
+
+int x86_plan_crash(const struct crash_plan *crash, struct plan *plan, struct diag *diag)
+{
+	return crash_plan(crash, plan, diag);
 }

@@ -115,6 +115,8 @@ static int find_mapped(const struct facts *facts, struct arena *a, struct range_
 				      diag);
 	for (size_t i = 0; i < facts->ram.n && r == 0; i++)
 		r = add_range(&l, facts->ram.r[i].start, range_len(facts->ram.r[i]), diag);
+	for (size_t i = 0; i < facts->withheld.n && r == 0; i++)
+		r = add_range(&l, facts->withheld.r[i].start, range_len(facts->withheld.r[i]), diag);
 	if (r == 0)
 		r = add_efi(&l, facts, diag);
 	if (r < 0)

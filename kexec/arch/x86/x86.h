@@ -21,4 +21,11 @@ must_check int x86_plan_purgatory(const struct request *req, const struct facts 
 must_check int x86_finish_purgatory(const struct request *req, const struct facts *facts,
 				    struct plan *plan, struct diag *diag);
 
+/* A load for a panic: arch/x86/crash.h. What it is prepared for comes before the format's plan(), its
+ * segment after purgatory. */
+must_check int x86_prepare_crash(const struct request *req, const struct facts *facts,
+				 struct arena *a, struct request *ret_req, struct facts *ret_facts,
+				 const struct crash_plan **ret, struct diag *diag);
+must_check int x86_plan_crash(const struct crash_plan *crash, struct plan *plan, struct diag *diag);
+
 #endif
