@@ -38,6 +38,16 @@ static bool ends_kernel_words(const char *s, struct word w)
 	return w.end - w.start == 2 && memcmp(s + w.start, "--", 2) == 0;
 }
 
+static bool has_word_with(const char *s, const char *key)
+{
+	struct word w;
+
+	for (size_t from = 0; next_word(s, from, &w) && !ends_kernel_words(s, w); from = w.end)
+		if (has_key(s, w, key))
+			return true;
+	return false;
+}
+
 /* A copy without trailing newlines, every other blank a plain one. NULL: diag says why. */
 static char *clean(const char *text, const char *origin, struct arena *a, struct diag *diag)
 {
@@ -66,16 +76,18 @@ static char *clean(const char *text, const char *origin, struct arena *a, struct
 }
 
 /* Takes the boot loader's words out, in place. */
-static void drop_loader_words(char *s, struct diag *diag)
+static void drop_loader_words(char *s, bool is_crash, struct diag *diag)
 {
-	static const char *const keys[] = { "BOOT_IMAGE", "initrd" };
+	/* The last two would take memory away again, or name headers of another dump. */
+	static const char *const keys[] = { "BOOT_IMAGE", "initrd", "crashkernel", "elfcorehdr" };
+	const size_t n_keys = is_crash ? array_len(keys) : 2;
 	struct word w;
 	size_t from = 0;
 
 	while (next_word(s, from, &w) && !ends_kernel_words(s, w)) {
 		const char *dropped = NULL;
 
-		for (size_t i = 0; i < array_len(keys) && !dropped; i++)
+		for (size_t i = 0; i < n_keys && !dropped; i++)
 			if (has_key(s, w, keys[i]))
 				dropped = keys[i];
 		from = w.end;
@@ -119,6 +131,11 @@ int cmdline_compose(const struct options *options, const char *running, struct a
 	append = clean(options->append ? options->append : "", "--append", a, diag);
 	if (!append)
 		return -diag->error;
+	if (options->load_crash && has_word_with(append, "elfcorehdr")) {
+		fail(diag, EINVAL, "cmdline/elfcorehdr",
+		     "--append has an elfcorehdr= of its own, which would hide this load's");
+		return fail_advise(diag, "leave it out: -p adds the right one");
+	}
 	if (!options->reuse_cmdline) {
 		*ret = append;
 		return 0;
@@ -129,7 +146,7 @@ int cmdline_compose(const struct options *options, const char *running, struct a
 	base = clean(running, "the running kernel's command line", a, diag);
 	if (!base)
 		return -diag->error;
-	drop_loader_words(base, diag);
+	drop_loader_words(base, options->load_crash, diag);
 	note_joint(base, append, diag);
 	joined = arena_printf(a, "%s%s%s", base, *base && *append ? " " : "", append);
 	if (!joined)

@@ -29,6 +29,7 @@ struct parse {
 	const struct option_row *not_yet;	/* first of each kind that was given, or NULL */
 	const struct option_row *load_only;
 	const struct option_row *file_only;
+	const struct option_row *crash_only;
 	size_t n_ignored;		/* words after the kernel */
 	const char **initrds;
 };
@@ -267,6 +268,23 @@ static int take_file_only(struct parse *p, const struct option_row *row, const c
 	return 0;
 }
 
+static int take_crash_only(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)value;
+	if (strcmp(row->name, "hotplug") == 0)
+		p->out.hotplug = true;
+	else if (strcmp(row->name, "reload") == 0)
+		p->out.reload = true;
+	else if (strcmp(row->name, "pass-memmap-cmdline") == 0)
+		p->out.pass_memmap = true;
+	else
+		p->out.core_class = strcmp(row->name, "elf32-core-headers") == 0 ? CORE_32 :
+										     CORE_64;
+	if (!p->crash_only)
+		p->crash_only = row;
+	return 0;
+}
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -334,7 +352,11 @@ const struct option_row option_table[] = {
 	  .help = "exit 1 if a crash kernel is loaded, 0 if not;\n"
 		  "with -l the same of the kernel for -e" },
 	{ "load-panic", 'p', .group = GROUP_ACTION, SETS(asked_panic),
-	  .help = "with -u or -S: the crash kernel\n(this version does not load one)" },
+	  .help = "load KERNEL into the memory that crashkernel=\nreserves, to be started by a panic" },
+	{ "reload", .is_ours = true, .group = GROUP_ACTION, .is_load_only = true,
+	  .take = take_crash_only,
+	  .help = "with -p: only if the running kernel does not\n"
+		  "keep what is loaded up to date by itself" },
 	{ "print-ckr-size", .group = GROUP_ACTION, SETS(out.print_ckr_size),
 	  .help = "print the bytes reserved for a crash kernel" },
 	{ "help", 'h', .group = GROUP_ACTION, SETS(out.help), .help = "print this" },
@@ -357,6 +379,18 @@ const struct option_row option_table[] = {
 	{ "initrd-unpack", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
 	  .needs_kexec_load = true, .take = take_initrd_unpack, .value = "WHEN",
 	  .help = "unpack it now, not after the jump: auto\n(default), yes or no" },
+	{ "hotplug", .group = GROUP_CRASH, .needs_kexec_load = true, .is_load_only = true,
+	  .take = take_crash_only,
+	  .help = "fail if the running kernel cannot follow CPUs and\n"
+		  "memory that come and go (default: if it can)" },
+	{ "pass-memmap-cmdline", .group = GROUP_CRASH, .needs_kexec_load = true,
+	  .is_load_only = true, .take = take_crash_only,
+	  .help = "the memory map as memmap= words too" },
+	{ "elf64-core-headers", .group = GROUP_CRASH, .is_load_only = true,
+	  .take = take_crash_only, .help = "64-bit headers of the dump (default)" },
+	{ "elf32-core-headers", .group = GROUP_CRASH, .needs_kexec_load = true,
+	  .is_load_only = true, .take = take_crash_only, .help = "32-bit headers of the dump" },
+
 	{ "args-linux", .group = GROUP_KERNEL, .is_load_only = true, .take = take_no_effect,
 	  .help = "accepted; every image gets Linux arguments" },
 
@@ -433,10 +467,6 @@ const struct option_row option_table[] = {
 	{ "reuseinitrd", NOT_YET },
 	{ "reuse-video-type", NOT_YET },
 	{ "reset-vga", NOT_YET },
-	{ "hotplug", NOT_YET },
-	{ "pass-memmap-cmdline", NOT_YET },
-	{ "elf32-core-headers", NOT_YET },
-	{ "elf64-core-headers", NOT_YET },
 };
 const size_t n_option_table = array_len(option_table);
 
@@ -633,11 +663,16 @@ static int settle_unload(struct parse *p)
 static int settle_load(struct parse *p)
 {
 	struct options *o = &p->out;
-	bool is_bare = !p->asked_load && !p->asked_exec && !o->force;
+	bool is_bare = !p->asked_load && !p->asked_panic && !p->asked_exec && !o->force;
 
+	if (p->asked_panic && (p->asked_exec || o->force))
+		return fail(p->diag, EINVAL, "options/conflict",
+			    "-p loads a kernel that a panic starts, -e and -f start one now");
+	o->load_crash = p->asked_panic;
 	/* -e -f without a kernel: petitboot's way to say "jump, and shut nothing down". */
 	o->exec = p->asked_exec || o->force;
-	o->load = p->asked_load || is_bare || (o->force && (o->kernel || !p->asked_exec));
+	o->load = p->asked_load || p->asked_panic || is_bare ||
+		  (o->force && (o->kernel || !p->asked_exec));
 	if (o->load && !o->kernel)
 		return fail(p->diag, EINVAL, "options/no-kernel", "no kernel was named");
 	if (!o->load && o->kernel)
@@ -671,8 +706,6 @@ static int settle_mode(struct parse *p)
 	}
 	if (p->not_yet)
 		return fail_not_yet(p, p->not_yet);
-	if (p->asked_panic && !p->asked_unload)
-		return fail_not_yet(p, find_letter('p'));
 	r = p->asked_unload ? settle_unload(p) : settle_load(p);
 	if (r < 0)
 		return r;
@@ -717,6 +750,9 @@ static void note_ignored(struct parse *p)
 		warn(p->diag, "options/no-effect",
 		     "--%s changes nothing with -s: the running kernel decides that",
 		     o->needs_kexec_load);
+	if (o->load && !o->load_crash && p->crash_only)
+		note(p->diag, "options/no-effect", "--%s changes nothing without -p",
+		     p->crash_only->name);
 	if (o->load && o->call == CALL_LOAD && p->file_only)
 		note(p->diag, "options/no-effect", "--%s changes nothing with -c",
 		     p->file_only->name);

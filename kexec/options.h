@@ -32,6 +32,7 @@ struct options {
 	bool unload;		/* -u */
 	bool unload_crash;	/* -p -u */
 	bool load;		/* plan and load kernel ... */
+	bool load_crash;	/* ... for a panic (-p); exec and bare_reboot are false then */
 	bool exec;		/* ... then, or without load, sync, take interfaces down, jump */
 	bool bare_reboot;	/* ... or, after a load, shutdown -r: "kexec KERNEL" */
 	bool force;		/* -f was given; load and exec say what that means */
@@ -60,6 +61,13 @@ struct options {
 	enum digest digest;		/* --digest; --no-checks is DIGEST_NONE */
 	enum initrd_unpack initrd_unpack;
 	bool no_efi;
+
+	/* With load_crash only. */
+	enum core_class core_class;
+	bool pass_memmap;
+	bool hotplug;
+	bool reload;		/* only if the running kernel does not keep it current by itself */
+
 	bool no_ifdown;
 	bool no_sync;
 
@@ -95,6 +103,7 @@ int options_exit_status(const struct diag *diag);
 enum option_group {
 	GROUP_ACTION,
 	GROUP_KERNEL,
+	GROUP_CRASH,
 	GROUP_PLACEMENT,
 	GROUP_PURGATORY,
 	GROUP_CALL,

@@ -21,6 +21,7 @@ static const char usage[] =
 static const char *const headings[N_GROUPS] = {
 	[GROUP_ACTION] = "What to do",
 	[GROUP_KERNEL] = "The new kernel",
+	[GROUP_CRASH] = "For a panic (with -p)",
 	[GROUP_PLACEMENT] = "Where it goes, how it is entered",
 	[GROUP_PURGATORY] = "Between the kernels: purgatory verifies the loaded bytes, then leaves",
 	[GROUP_CALL] = "How it is loaded and started",

@@ -2,6 +2,7 @@
 """Machines as kexec sees them: trees of /proc and /sys for --host-root."""
 
 import dataclasses
+import struct
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 
@@ -40,6 +41,8 @@ class Machine:
     has_boot_params: bool = True
     is_efi: bool = False
     crash_kernel: tuple = ()    # (start, end)
+    cpus: tuple = (0, 1)        # numbers, of a machine with a crash_kernel
+    elfcorehdr_size: int = 0    # what it wants to keep headers up to date; 0: it does not
     flags: str = FLAGS
     cmdline: str = "root=/dev/vda1 quiet"
     has_memmap: bool = True
@@ -85,6 +88,10 @@ class Machine:
                 files[f"sys/firmware/memmap/{i}/type"] = NAMES[kind] + "\n"
         if self.is_efi:
             files |= self.efi()
+        if self.crash_kernel:
+            files |= self.crash()
+            (root / "proc").mkdir(parents=True, exist_ok=True)
+            (root / "proc/kcore").write_bytes(self.kcore())
         for name, text in files.items():
             where = root / name
             where.parent.mkdir(parents=True, exist_ok=True)
@@ -120,6 +127,36 @@ class Machine:
                 start.to_bytes(8, "little") + (end - start).to_bytes(8, "little") + \
                 kind.to_bytes(4, "little")
         return bytes(data)
+
+    def crash(self):
+        """What a dump of it is made from. The notes are where nothing else is."""
+        files = {"sys/kernel/vmcoreinfo": f"{0x2000000:#018x} 1024\n",
+                 "sys/kernel/kexec_crash_loaded": "0\n"}
+        for cpu in self.cpus:
+            top = f"sys/devices/system/cpu/cpu{cpu}/"
+            files |= {top + "crash_notes": f"{self.notes_of(cpu):x}\n",
+                      top + "crash_notes_size": "368\n"}
+        if self.elfcorehdr_size:
+            files |= {"sys/devices/system/cpu/crash_hotplug": "0\n",
+                      "sys/kernel/crash_elfcorehdr_size": f"{self.elfcorehdr_size}\n"}
+        return files
+
+    @staticmethod
+    def notes_of(cpu):
+        return 0x3000000 + 0x1000 * cpu
+
+    PAGE_OFFSET, TEXT, TEXT_VADDR, TEXT_LEN = 0xffff9a0f40000000, 0x5200000, 0xffffffffa4200000, 0x2a00000
+
+    def kcore(self):
+        """The headers of /proc/kcore; their first is of vmalloc, which has no physical address."""
+        loads = [(0xffffb00000000000, 2 ** 64 - 1, 1 << 45),
+                 (self.TEXT_VADDR, self.TEXT, self.TEXT_LEN)]
+        loads += [(self.PAGE_OFFSET + start, start, end - start)
+                  for start, end, kind in self.entries if kind == RAM]
+        head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 4, 62, 1, 0, 64, 0, 0, 64, 56,
+                           len(loads), 0, 0, 0)
+        return head + b"".join(struct.pack("<IIQQQQQQ", 1, 7, 0, vaddr, paddr, size, size, 4096)
+                               for vaddr, paddr, size in loads)
 
     def efi(self):
         top = "sys/firmware/efi/"

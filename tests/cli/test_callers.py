@@ -6,6 +6,7 @@ import pytest
 import images
 import plans
 from kexec_run import run
+from machines import GIB, MIB, Machine, pc as pc_map
 
 # systemd, init scripts, kdump-tools, Fedora and openSUSE kdump, Heads, petitboot.
 LOADS = {
@@ -25,13 +26,16 @@ LOADS = {
     "Linux arguments": ("-l", "KERNEL", "--args-linux", "--initrd=INITRD", "--append=x"),
 }
 
-REFUSED = {
+CRASH_LOADS = {
     "kdump-tools": ("-p", "--command-line=root=/dev/vda1 maxcpus=1", "--initrd=INITRD", "KERNEL"),
     "kdump-tools, secure boot": ("-p", "-s", "--command-line=x", "--initrd=INITRD", "KERNEL"),
     "kdump-tools, vmlinux": ("-p", "--args-linux", "--command-line=x", "--initrd=INITRD", "KERNEL"),
     "Fedora": ("-s", "-p", "--command-line=x", "--initrd=INITRD", "KERNEL"),
     "Fedora, early": ("-s", "--command-line=x", "--initrd=INITRD", "KERNEL", "-p"),
     "openSUSE": ("-p", "KERNEL", "--append=x", "--initrd=INITRD", "-a"),
+}
+
+REFUSED = {
     "Heads, multiboot": ("-l", "KERNEL", "--command-line", "x", "--module", "INITRD args"),
     "petitboot, device tree": ("-l", "--initrd=INITRD", "--dtb=INITRD", "--append=x", "KERNEL"),
 }
@@ -73,6 +77,15 @@ def test_load(pc, fill, name):
     expected = "root=/dev/vda1 quiet" if "--reuse-cmdline" in words else appended[0]
     assert plan["cmdline"] == expected
     assert plan["initrd"]["files"] == any("initrd" in w for w in words)
+
+
+@pytest.mark.parametrize("name", CRASH_LOADS)
+def test_crash_load(folder, fill, name):
+    machine = Machine(pc_map(2 * GIB), crash_kernel=(1 * GIB, 1 * GIB + 256 * MIB))
+    words = fill(CRASH_LOADS[name])
+    plan = plans.Plan(run("--dry-run", "--json", machine.write(folder), *words).done().out)
+    assert plan["cmdline"].startswith("elfcorehdr=0x")
+    assert all(GIB <= int(s["addr"], 0) < GIB + 256 * MIB for s in plan["segments"])
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -64,14 +64,16 @@ static void fails(const char *line, const char *id)
 	done(&t);
 }
 
-/* "l" load, "e" exec, "b" bare_reboot, "u", "U", "s", "S", "h", "v", "k", in this order. */
+/* "l" load, "p" load_crash, "e" exec, "b" bare_reboot, "u", "U", "s", "S", "h", "v", "k", in this
+ * order. */
 static void mode_is(const char *line, const char *expected)
 {
 	struct run t;
 	char mode[16] = "";
 
 	parses(&t, line);
-	snprintf(mode, sizeof(mode), "%s%s%s%s%s%s%s%s%s%s", t.o.load ? "l" : "",
+	snprintf(mode, sizeof(mode), "%s%s%s%s%s%s%s%s%s%s%s", t.o.load ? "l" : "",
+		 t.o.load_crash ? "p" : "",
 		 t.o.exec ? "e" : "", t.o.bare_reboot ? "b" : "", t.o.unload ? "u" : "",
 		 t.o.unload_crash ? "U" : "", t.o.status ? "s" : "", t.o.status_crash ? "S" : "",
 		 t.o.help ? "h" : "", t.o.version ? "v" : "", t.o.print_ckr_size ? "k" : "");
@@ -109,6 +111,9 @@ static void test_modes(void **state)
 	mode_is("-e -l K", "le");
 	mode_is("-l -e K", "le");
 	mode_is("-e -f", "e");
+	mode_is("-p K", "lp");
+	mode_is("-l -p K", "lp");
+	mode_is("K -p", "lp");
 	mode_is("-u", "u");
 	mode_is("-p -u", "U");
 	mode_is("-u -p", "U");
@@ -132,6 +137,10 @@ static void test_modes(void **state)
 
 static void test_modes_that_cannot_be(void **state)
 {
+	fails("-p -e K", "options/conflict");
+	fails("-p -f K", "options/conflict");
+	fails("-p", "options/no-kernel");
+	fails("-e --hotplug", "options/no-load");
 	(void)state;
 	fails("", "options/no-kernel");
 	fails("-l", "options/no-kernel");
@@ -637,11 +646,11 @@ static void test_callers_that_load(void **state)
 static void test_callers_of_kdump(void **state)
 {
 	(void)state;
-	fails("-p --command-line=C --initrd=I K", "options/not-yet");
-	fails("-p -s --args-linux --command-line=C --initrd=I K", "options/not-yet");
-	fails("-p --elf64-core-headers --command-line=C K", "options/not-yet");
-	fails("-s -p --command-line=C --initrd=I K", "options/not-yet");	/* Fedora */
-	fails("-p K --append=C --initrd=I -a", "options/not-yet");		/* openSUSE */
+	mode_is("-p --command-line=C --initrd=I K", "lp");
+	mode_is("-p -s --args-linux --command-line=C --initrd=I K", "lp");
+	mode_is("-p --elf64-core-headers --command-line=C K", "lp");
+	mode_is("-s -p --command-line=C --initrd=I K", "lp");	/* Fedora */
+	mode_is("-p K --append=C --initrd=I -a", "lp");		/* openSUSE */
 	fails("-d -l K --module=M --module=N", "options/not-yet");		/* Heads, Xen */
 	fails("-l --dtb=D K", "options/not-yet");				/* petitboot */
 	mode_is("-s -p -u", "U");

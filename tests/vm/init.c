@@ -18,14 +18,21 @@
  *	save-log PATH		writes the kernel's log so far into PATH
  *	symbols			what is in /proc/kallsyms, in short: one line of JSON
  *	load-module PATH	loads a kernel module
+ *	mark SEED		fills pages of memory with what only SEED gives, for vmcore to find
+ *	vmcore SEED A B		reads all of /proc/vmcore: its structure, marked pages, and whether
+ *				"A B" is in it; one line of JSON
+ *	on-cpu N COMMAND...	the command, on that CPU
  *	wait			until the host sends a line
  *	limit SECONDS		for all that follows, from here
  *	sleep SECONDS, poweroff, reboot
  */
+#define _GNU_SOURCE
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -33,6 +40,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/klog.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -46,6 +54,8 @@ enum {
 	MAX_WORDS = 32,
 	MAX_DUMPED = 1 << 20,	/* bytes of one file; nothing a loader reads is larger */
 	DEFAULT_LIMIT = 300,	/* seconds */
+	PAGE = 4096,
+	MARKED_PAGES = 64,
 	MAX_LOG = 1 << 20,	/* bytes; the test kernels have less */
 	KLOG_READ_ALL = 3,
 	KLOG_CONSOLE_LEVEL = 8,
@@ -607,6 +617,190 @@ static void do_load_module(char **words)
 	close(fd);
 }
 
+/* ------------------------------------------------------------------------------------ the dump */
+
+/* A page that no file has: xorshift64* from the seed, the page's number in front. */
+static void fill_page(uint64_t *page, uint64_t seed, uint64_t number)
+{
+	uint64_t x = seed * 0x9e3779b97f4a7c15 + 1;
+
+	for (size_t i = 0; i < PAGE / sizeof(*page); i++) {
+		x ^= x >> 12;
+		x ^= x << 25;
+		x ^= x >> 27;
+		page[i] = x * 0x2545f4914f6cdd1d;
+	}
+	page[1] = number;
+}
+
+static void do_mark(char **words)
+{
+	uint64_t *pages = mmap(NULL, MARKED_PAGES * PAGE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (!words[1] || pages == MAP_FAILED)
+		failed("mark: %m");
+	for (size_t i = 0; i < MARKED_PAGES; i++)
+		fill_page(pages + i * PAGE / sizeof(*pages), strtoull(words[1], NULL, 0), i);
+	printf("\nNG-MARKED\n");
+}
+
+struct vmcore {
+	unsigned int bits, machine, n_notes, n_loads, n_cpus, has_text;
+	unsigned long long len;
+	uint64_t marked;	/* a bit for each page */
+	int has_log;
+	char release[80];
+};
+
+/* Notes of all CPUs and vmcoreinfo, which the kernel has joined. */
+static void read_vmcore_notes(struct vmcore *v, const char *notes, size_t len)
+{
+	static const char key[] = "OSRELEASE=";
+
+	for (size_t at = 0; at + sizeof(Elf64_Nhdr) <= len;) {
+		Elf64_Nhdr n;
+		const char *name = notes + at + sizeof(n), *text;
+
+		memcpy(&n, notes + at, sizeof(n));
+		at += sizeof(n) + ((n.n_namesz + 3) & ~3u);
+		if (at + n.n_descsz > len)
+			failed("/proc/vmcore: a note ends beyond its segment");
+		v->n_cpus += n.n_namesz == 5 && !strcmp(name, "CORE") && n.n_type == NT_PRSTATUS;
+		if (n.n_namesz == 11 && !strcmp(name, "VMCOREINFO")) {
+			text = memmem(notes + at, n.n_descsz, key, strlen(key));
+			if (text)
+				sscanf(text + strlen(key), "%79[^\n]", v->release);
+		}
+		at += (n.n_descsz + 3) & ~3u;
+	}
+}
+
+static void read_exactly(int fd, void *to, size_t len, off_t off)
+{
+	char *at = to;
+
+	while (len > 0) {
+		ssize_t got = pread(fd, at, len, off);
+
+		if (got <= 0)
+			failed("/proc/vmcore: %zu bytes at %lld: %s", len, (long long)off,
+			       got ? strerror(errno) : "it ends");
+		at += got;
+		off += got;
+		len -= (size_t)got;
+	}
+}
+
+static void look_for(struct vmcore *v, const char *data, size_t len, uint64_t seed,
+		     const char *text)
+{
+	uint64_t wanted[PAGE / sizeof(uint64_t)];
+
+	fill_page(wanted, seed, 0);
+	for (size_t at = 0; at + PAGE <= len; at += PAGE) {
+		uint64_t first, number;
+
+		memcpy(&first, data + at, sizeof(first));
+		memcpy(&number, data + at + sizeof(first), sizeof(number));
+		if (first != wanted[0] || number >= MARKED_PAGES)
+			continue;
+		wanted[1] = number;
+		if (!memcmp(data + at, wanted, PAGE))
+			v->marked |= 1ULL << number;
+	}
+	if (!v->has_log && memmem(data, len, text, strlen(text)))
+		v->has_log = 1;
+}
+
+static void read_vmcore_load(struct vmcore *v, int fd, const Elf64_Phdr *p, uint64_t seed,
+			     const char *text)
+{
+	static char data[1 << 18];
+
+	v->n_loads++;
+	/* The kernel itself is in RAM, too. */
+	if (p->p_vaddr >= 0xffffffff80000000) {
+		v->has_text++;
+		return;
+	}
+	v->len += p->p_filesz;
+	for (uint64_t at = 0; at < p->p_filesz; at += sizeof(data)) {
+		uint64_t left = p->p_filesz - at;
+		size_t len = left < sizeof(data) ? (size_t)left : sizeof(data);
+
+		read_exactly(fd, data, len, (off_t)(p->p_offset + at));
+		look_for(v, data, len, seed, text);
+	}
+}
+
+static void read_phdr(int fd, unsigned int bits, size_t i, Elf64_Phdr *ret)
+{
+	Elf32_Phdr narrow;
+
+	if (bits == 64) {
+		read_exactly(fd, ret, sizeof(*ret), (off_t)(sizeof(Elf64_Ehdr) + i * sizeof(*ret)));
+		return;
+	}
+	read_exactly(fd, &narrow, sizeof(narrow),
+		     (off_t)(sizeof(Elf32_Ehdr) + i * sizeof(narrow)));
+	*ret = (Elf64_Phdr){ .p_type = narrow.p_type, .p_offset = narrow.p_offset,
+			     .p_vaddr = narrow.p_vaddr, .p_paddr = narrow.p_paddr,
+			     .p_filesz = narrow.p_filesz, .p_memsz = narrow.p_memsz };
+}
+
+static void read_vmcore(struct vmcore *v, int fd, uint64_t seed, const char *text)
+{
+	union {
+		Elf64_Ehdr wide;
+		Elf32_Ehdr narrow;
+	} head;
+	size_t n;
+
+	read_exactly(fd, &head, sizeof(head), 0);
+	v->bits = head.wide.e_ident[EI_CLASS] == ELFCLASS64 ? 64 : 32;
+	n = v->bits == 64 ? head.wide.e_phnum : head.narrow.e_phnum;
+	if (memcmp(&head, ELFMAG, SELFMAG) || head.wide.e_type != ET_CORE)
+		failed("/proc/vmcore is no core file");
+	for (size_t i = 0; i < n; i++) {
+		Elf64_Phdr p;
+		char *notes;
+
+		read_phdr(fd, v->bits, i, &p);
+		if (p.p_type == PT_LOAD)
+			read_vmcore_load(v, fd, &p, seed, text);
+		if (p.p_type != PT_NOTE)
+			continue;
+		v->n_notes++;
+		notes = malloc(p.p_filesz);
+		if (!notes)
+			failed("/proc/vmcore: %llu bytes of notes", (unsigned long long)p.p_filesz);
+		read_exactly(fd, notes, p.p_filesz, (off_t)p.p_offset);
+		read_vmcore_notes(v, notes, p.p_filesz);
+		free(notes);
+	}
+}
+
+static void do_vmcore(char **words)
+{
+	int fd = open("/proc/vmcore", O_RDONLY | O_CLOEXEC);
+	struct vmcore v = { 0 };
+	char text[200];
+
+	if (fd < 0 || !words[1] || !words[2] || !words[3])
+		failed("vmcore: %m");
+	/* Not in one piece in the job: that is in the dead kernel's memory as well. */
+	snprintf(text, sizeof(text), "%s %s", words[2], words[3]);
+	read_vmcore(&v, fd, strtoull(words[1], NULL, 0), text);
+	close(fd);
+	printf("\nNG-VMCORE {\"bits\":%u,\"cpus\":%u,\"loads\":%u,\"text\":%u,\"len\":%llu,", v.bits,
+	       v.n_cpus, v.n_loads, v.has_text, v.len);
+	printf("\"marked\":%d,\"log\":%s,\"release\":", __builtin_popcountll(v.marked),
+	       v.has_log ? "true" : "false");
+	print_json(v.release);
+	printf("}\n");
+}
+
 static void do_wait(void)
 {
 	char c;
@@ -624,6 +818,19 @@ static unsigned int count_of(char **words)
 	if (!words[1])
 		failed("%s: no number", words[0]);
 	return (unsigned int)strtoul(words[1], NULL, 0);
+}
+
+static void do_command(char **words);
+
+static void do_on_cpu(char **words)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(count_of(words), &set);
+	if (!words[2] || sched_setaffinity(0, sizeof(set), &set))
+		failed("on-cpu %s: %m", words[1]);
+	do_command(words + 2);
 }
 
 static void do_command(char **words)
@@ -657,6 +864,12 @@ static void do_command(char **words)
 		do_symbols();
 	} else if (!strcmp(verb, "load-module")) {
 		do_load_module(words);
+	} else if (!strcmp(verb, "mark")) {
+		do_mark(words);
+	} else if (!strcmp(verb, "vmcore")) {
+		do_vmcore(words);
+	} else if (!strcmp(verb, "on-cpu")) {
+		do_on_cpu(words);
 	} else if (!strcmp(verb, "wait")) {
 		do_wait();
 	} else if (!strcmp(verb, "limit")) {
