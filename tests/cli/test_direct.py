@@ -4,6 +4,7 @@
 import functools
 import hashlib
 import random
+import resource
 import struct
 
 import pytest
@@ -169,6 +170,32 @@ def test_memory_that_is_not_accepted(folder):
     plan = plans.of(host, images.path(SMALLEST))
     assert plan["entry_name"] == "64" and "bzimage/by-stub" in plan.notes
     run("--dry-run", host, images.path(SMALLEST), "--enter=direct").failed("bzimage/not-direct")
+
+
+@pytest.mark.parametrize("available, initrd, is_direct", [
+    (400, 0, True), (100, 0, False), (400, 150, False)])
+def test_memory_to_unpack_in(folder, available, initrd, is_direct):
+    """Before the OOM killer looks for it."""
+    machine = Machine(pc_map(GIB), available=available * MIB)
+    with (folder / "initrd").open("wb") as f:
+        f.truncate(initrd * MIB + 1)
+    words = (machine.write(folder / "host"), images.path(SMALLEST), "--initrd-unpack=no",
+             f"--initrd={folder / 'initrd'}")
+    plan = plans.of(*words, machine=machine)
+    assert plan.is_direct == is_direct
+    assert ("bzimage/by-stub" in plan.notes) == (not is_direct)
+    if not is_direct:
+        run("--dry-run", *words, "--enter=direct").failed("bzimage/not-direct", says=("memory",))
+
+
+def test_limit_on_memory(pc):
+    """ulimit -v, LimitAS=: what the process may not have is no fault of the image."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (100 * MIB, 100 * MIB))
+    kernel = images.path(SMALLEST)
+    plan = plans.of(pc, kernel, preexec_fn=limit)
+    assert plan["entry_name"] == "64" and "bzimage/by-stub" in plan.notes
+    run("--dry-run", pc, kernel, "--enter=direct", preexec_fn=limit).failed("memory/exhausted")
 
 
 @pytest.mark.parametrize("enter", ["64", "32"])

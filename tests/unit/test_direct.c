@@ -7,6 +7,7 @@
 
 #include "arch/x86/direct.h"
 #include "lib_image.h"
+#include "unpack.h"
 #include "unit.h"
 
 #define VADDR		UINT64_C(0xffffffff81000000)
@@ -342,6 +343,45 @@ static void test_obstacles(void **state)
 	assert_non_null(direct_obstacle(&image, &req, &facts));
 }
 
+/* Unpacking must not send the OOM killer after somebody. */
+static void test_memory_to_unpack_in(void **state)
+{
+	uint8_t *payload = make_elf(4 * N_RELOCS);
+	struct bzimage image = image_with(payload, ELF_LEN);
+	struct facts facts;
+	struct request req;
+
+	(void)state;
+	make_facts(&facts, &arena, 5 * GIB);
+	make_request(&req, payload, ELF_LEN);
+	facts.ram_available = 2 * ELF_LEN;	/* the kernel laid out, and loaded */
+	assert_null(direct_obstacle(&image, &req, &facts));
+	facts.ram_available--;
+	assert_non_null(direct_obstacle(&image, &req, &facts));
+	facts.ram_available = 2 * ELF_LEN + 200;
+	req.initrd = span_of(payload, 100);
+	assert_null(direct_obstacle(&image, &req, &facts));
+	facts.ram_available--;
+	assert_non_null(direct_obstacle(&image, &req, &facts));
+	facts.ram_available = 0;
+	assert_null(direct_obstacle(&image, &req, &facts));
+	/* Packed, it is unpacked first: its last word says how long it is then. */
+	req.initrd = span_of(NULL, 0);
+	memcpy(payload, "\x02\x21\x4c\x18", 4);
+	set32(payload, ELF_LEN - 4, 3 * MIB);
+	if (!unpack_find(image.payload)->is_built)
+		skip();
+	image.payload_format = "lz4";
+	facts.ram_available = 9 * MIB;
+	assert_null(direct_obstacle(&image, &req, &facts));
+	facts.ram_available--;
+	assert_non_null(direct_obstacle(&image, &req, &facts));
+	/* Longer than init_size cannot be true, and is no reason to leave it to the stub. */
+	set32(payload, ELF_LEN - 4, 0xffffffff);
+	facts.ram_available = 3 * image.window_len;
+	assert_null(direct_obstacle(&image, &req, &facts));
+}
+
 static void test_command_line(void **state)
 {
 	struct kaslr_limits l;
@@ -502,6 +542,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_nonzero_bytes_after_bss_stay, fresh, done),
 		cmocka_unit_test_setup_teardown(test_header_and_payload_must_agree, fresh, done),
 		cmocka_unit_test_setup_teardown(test_obstacles, fresh, done),
+		cmocka_unit_test_setup_teardown(test_memory_to_unpack_in, fresh, done),
 		cmocka_unit_test_setup_teardown(test_command_line, fresh, done),
 		cmocka_unit_test_setup_teardown(test_limits_are_respected, fresh, done),
 		cmocka_unit_test_setup_teardown(test_draws_are_uniform, fresh, done),

@@ -92,15 +92,18 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 			   "mode";
 	if (!obstacle) {
 		r = direct_unpack(&own->image, plan->arena, &own->direct, diag);
-		if (r < 0)
+		if (r < 0 && r != -ENOMEM)
 			return fail_advise(diag, "get the image again; --enter=64 loads it without "
 						 "looking inside");
-		r = direct_choose_base(&own->image, req, facts, plan->arena, &own->direct, diag);
-		if (r < 0 && r != -EADDRNOTAVAIL)
+		if (r == 0)
+			r = direct_choose_base(&own->image, req, facts, plan->arena, &own->direct,
+					       diag);
+		if (r == -ENOMEM)
+			obstacle = "unpacking the kernel takes more memory than this process gets";
+		else if (r == -EADDRNOTAVAIL)
+			obstacle = "no free piece of RAM takes the unpacked kernel";
+		if (r < 0 && (!obstacle || req->enter == ENTER_DIRECT))
 			return r;
-		if (r < 0 && req->enter == ENTER_DIRECT)
-			return r;
-		obstacle = r < 0 ? "no free piece of RAM takes the unpacked kernel" : NULL;
 		diag_clear(diag);
 	}
 	if (obstacle && req->enter == ENTER_DIRECT)

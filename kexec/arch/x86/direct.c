@@ -32,6 +32,32 @@ bool cmdline_has_word(const char *cmdline, const char *word)
 	return false;
 }
 
+/*
+ * Is there memory for the payload unpacked, the kernel laid out and the running kernel's copy of
+ * that; and for the initrd, which may be unpacked too, and its copy? Without this the OOM killer
+ * would look for some, perhaps not here.
+ */
+static bool has_memory(const struct bzimage *image, const struct request *req,
+		       const struct facts *facts)
+{
+	const struct codec *codec = unpack_find(image->payload);
+	size_t len = image->payload.len, n_copies = 2;
+	uint64_t kernel_len, initrd_len, needed;
+	struct span packed;
+	struct diag ignored;
+
+	diag_init(&ignored, NULL);
+	if (facts->ram_available == 0)
+		return true;	/* unknown */
+	if (codec && strcmp(image->payload_format, "elf") != 0 &&
+	    unpack_split(codec, image->payload, &packed, &len, &ignored) == 0)
+		n_copies = 3;
+	/* No true length is above init_size; a false one is for direct_unpack() to refuse. */
+	return checked_mul(min_u64(len, image->window_len), n_copies, &kernel_len) &&
+	       checked_mul(req->initrd.len, 2, &initrd_len) &&
+	       checked_add(kernel_len, initrd_len, &needed) && needed <= facts->ram_available;
+}
+
 const char *direct_obstacle(const struct bzimage *image, const struct request *req,
 			    const struct facts *facts)
 {
@@ -53,6 +79,8 @@ const char *direct_obstacle(const struct bzimage *image, const struct request *r
 	codec = unpack_find(image->payload);
 	if (codec && !codec->is_built)
 		return "this kexec was built without the library that unpacks its payload";
+	if (!has_memory(image, req, facts))
+		return "the machine has less memory available than unpacking the kernel takes";
 	return NULL;
 }
 
