@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# make              build/bin/kexec
+# make              build/bin/kexec, build/bin/vmcore-dmesg
 # make STATIC=1     the same, static
 # make demo         install what is missing, build, boot one kernel from another in QEMU
 # make check        install what is missing, build, run everything that must pass
@@ -58,10 +58,11 @@ say := $(if $(V),@:,@printf '  %s %s\n')
 
 src := $(sort $(wildcard kexec/*.c kexec/arch/x86/*.c))
 asm := $(sort $(wildcard kexec/arch/x86/*.S))
-lib_src  = $(filter-out kexec/main.c,$(src)) $(PURGATORY_SHARED)
+mains    := kexec/main.c kexec/vmcore_dmesg_main.c
+lib_src  = $(filter-out $(mains),$(src)) $(PURGATORY_SHARED)
 
 .PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke install clean
-all: $(BUILD)/bin/kexec
+all: $(BUILD)/bin/kexec $(BUILD)/bin/vmcore-dmesg
 	$(if $(opt_missing),@echo '  without optional libraries; to have them install $(opt_missing)')
 
 # ---- purgatory: flat, position independent, no relocations ----------------------------------
@@ -114,6 +115,10 @@ $(BUILD)/bin/kexec: $(BUILD)/obj/kexec/main.c.o $(BUILD)/obj/libkexec.a $(link_m
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(STATIC),-static) -o $@ $(filter %.o %.a,$^) $(opt_lib)
+$(BUILD)/bin/vmcore-dmesg: $(BUILD)/obj/kexec/vmcore_dmesg_main.c.o $(BUILD)/obj/libkexec.a $(link_mode)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(STATIC),-static) -o $@ $(filter %.o %.a,$^)
 
 # ---- tests ----------------------------------------------------------------------------------
 unit_bin := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -155,7 +160,9 @@ check-long:
 
 install: all
 	install -D -m 755 $(BUILD)/bin/kexec $(DESTDIR)$(PREFIX)/sbin/kexec
+	install -D -m 755 $(BUILD)/bin/vmcore-dmesg $(DESTDIR)$(PREFIX)/sbin/vmcore-dmesg
 	install -D -m 644 doc/kexec.8 $(DESTDIR)$(PREFIX)/share/man/man8/kexec.8
+	install -D -m 644 doc/vmcore-dmesg.8 $(DESTDIR)$(PREFIX)/share/man/man8/vmcore-dmesg.8
 clean:
 	rm -rf $(BUILD)
 
