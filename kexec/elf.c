@@ -145,6 +145,8 @@ static int read_loads(struct elf *elf, const struct header *h, struct diag *diag
 		    !read_phdr(elf, off, &type, &load))
 			return fail(diag, EINVAL, "elf/program-headers-outside",
 				    "program header %u of %u lies outside the file", i, h->phnum);
+		if (type == PT_INTERP)
+			elf->has_interpreter = true;
 		if (type != PT_LOAD || load.mem_len == 0)
 			continue;
 		r = check_load(elf, &load, diag);
@@ -243,6 +245,13 @@ static int find_end(struct elf *elf, const struct header *h, struct diag *diag)
 	}
 	elf->len = end;
 	return 0;
+}
+
+bool elf_is_64(struct span file)
+{
+	uint8_t class = ELFCLASSNONE;
+
+	return span_u8(file, EI_CLASS, &class) && class == ELFCLASS64;
 }
 
 int elf_parse(struct span file, struct elf *ret, struct diag *diag)

@@ -22,6 +22,7 @@ struct elf_load {
 struct elf {
 	struct span file;
 	bool is_64;
+	bool has_interpreter;	/* PT_INTERP: a program that wants a running system */
 	uint64_t entry;
 	struct elf_load loads[ELF_LOADS_MAX];	/* by paddr, disjoint, none empty */
 	size_t n_loads;
@@ -32,6 +33,8 @@ struct elf {
 	phys_t bss_start;
 };
 
+/* Of a file that begins like an ELF file, however broken: does it say that it is a 64-bit one? */
+bool elf_is_64(struct span file);
 /* ids "elf/...": -ENOEXEC when it is none for x86, -EINVAL when it is broken. */
 must_check int elf_parse(struct span file, struct elf *ret, struct diag *diag);
 

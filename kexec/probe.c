@@ -44,17 +44,32 @@ static const char *known_names(struct arena *a)
 	return list ? list : "?";
 }
 
-/* The first format that takes the file; with --type only that one is asked. */
+/* Does it only say that the file is something else altogether? */
+static bool is_mere_no(const struct diag *why)
+{
+	const char *reason = strchr(why->id, '/');
+
+	return strcmp(reason, "/no-magic") == 0 || strcmp(reason, "/other-class") == 0;
+}
+
+/* The first format that takes the file; with --type only that one is asked. Of several reasons why
+ * none does, the last that has looked into the file is kept. */
 static const struct image_type *find_taker(const struct request *req, struct diag *why)
 {
 	const struct image_type *wanted = find_format(req->type);
+	struct diag one;
 
+	diag_clear(why);
 	for (size_t i = 0; x86_formats[i]; i++) {
 		if (wanted && x86_formats[i] != wanted)
 			continue;
-		diag_clear(why);
-		if (x86_formats[i]->probe(req->kernel, why) == 0)
+		diag_init(&one, NULL);
+		if (x86_formats[i]->probe(req->kernel, &one) == 0)
 			return x86_formats[i];
+		if (!why->id || !is_mere_no(&one)) {
+			diag_clear(why);
+			diag_take_failure(why, &one);
+		}
 	}
 	return NULL;
 }
@@ -155,7 +170,7 @@ static int fail_unknown(const struct request *req, const struct unwrapped *u,
 	else
 		fail(diag, ENOEXEC, "probe/unknown-type",
 		     "cannot determine the file type of '%s': %s", req->kernel_path, why->text);
-	return fail_advise(diag, "give it a bzImage, as /boot/vmlinuz-... usually is");
+	return fail_advise(diag, "give it a kernel, as /boot/vmlinuz-... usually is");
 }
 
 int probe_format(const struct request *req, const struct unwrapped *u,

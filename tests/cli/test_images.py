@@ -4,7 +4,6 @@
 import gzip
 import os
 import random
-import shutil
 import socket
 import stat
 import subprocess
@@ -322,12 +321,11 @@ def test_short_file(folder, pc, length, expected):
     run("--dry-run", pc, where).failed(expected)
 
 
-@pytest.mark.parametrize("magic, name", [(b"\x7fELF", "ELF"), (b"MZ", "PE")])
-def test_container(folder, pc, magic, name):
+def test_container(folder, pc):
     """What could hold a kernel is called by its name."""
     where = folder / "container"
-    where.write_bytes(magic + bytes(4096))
-    run("--dry-run", pc, where).failed("unwrap/unsupported", says=("container", name))
+    where.write_bytes(b"MZ" + bytes(4096))
+    run("--dry-run", pc, where).failed("unwrap/unsupported", says=("container", "PE"))
 
 
 def filtered(*command):
@@ -423,10 +421,6 @@ def test_type(pc, small, name, expected):
         run("--dry-run", pc, small, f"--type={name}").failed(expected, says=(name, "bzImage64"))
     else:
         assert run("--dry-run", pc, small, "-t", name).done()
-
-
-def test_program(pc):
-    run("--dry-run", pc, shutil.which("true")).failed("unwrap/unsupported", says=("ELF",))
 
 
 @pytest.mark.parametrize("seed", range(4))

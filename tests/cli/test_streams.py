@@ -162,7 +162,7 @@ def test_type(pc, small):
     for name in ("bzImage", "bzImage64"):
         run("--dry-run", pc, small, f"--type={name}").done()
     run("--dry-run", pc, small, "--type=multiboot-x86").failed(
-        "probe/unknown-name", says=("bzImage", "multiboot-x86"))
+        "probe/unknown-name", says=("elf-x86_64", "multiboot-x86"))
 
 
 @pytest.mark.parametrize("root, expected", [

@@ -310,14 +310,13 @@ static void write_subarch(const struct bzimage *image, const struct facts *facts
 		put32(buf + HDR_HARDWARE_SUBARCH, subarch);
 }
 
-static void write_header(const struct bzimage *image, const struct request *req,
-			 const struct facts *facts, const struct params_layout *l,
+static void write_header(const struct bzimage *image, const struct facts *facts,
+			 const struct params_layout *l,
 			 const struct params_addresses *at, uint8_t *buf)
 {
 	phys_t cmdline = at->params + l->cmdline.off;
 
-	memcpy(buf + ZP_SETUP_HEADER, req->kernel.data + ZP_SETUP_HEADER,
-	       image->header_end - ZP_SETUP_HEADER);
+	memcpy(buf + ZP_SETUP_HEADER, image->header.data, image->header.len);
 	buf[HDR_TYPE_OF_LOADER] = TYPE_OF_LOADER;
 	buf[HDR_EXT_LOADER_VER] = 0;
 	buf[HDR_EXT_LOADER_TYPE] = 0;
@@ -398,7 +397,7 @@ void params_write(const struct bzimage *image, const struct params_layout *l,
 	phys_t head = 0;
 
 	write_firmware_facts(facts, buf);
-	write_header(image, req, facts, l, at, buf);
+	write_header(image, facts, l, at, buf);
 	write_e820(l, buf);
 	write_memory_sizes(l, buf);
 	memcpy(buf + l->cmdline.off, req->cmdline, strlen(req->cmdline));

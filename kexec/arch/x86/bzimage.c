@@ -73,6 +73,17 @@ static bool may_use_below_4gib(const struct request *req, const struct facts *fa
 	return req->mem_min < 4 * GIB && facts->ram.n > 0 && facts->ram.r[0].start < 4 * GIB;
 }
 
+static void enter_directly(struct bzimage_plan *own, const struct request *req,
+			   const struct facts *facts, struct plan *plan)
+{
+	own->is_direct = true;
+	plan->jump_mode = own->direct.is_64 ? JUMP_64 : JUMP_32;
+	if (own->direct.is_64)
+		plan->paging = paging_as_stub(&own->image, req, facts);
+	plan->is_randomized = own->direct.is_randomized;
+	plan->vaddr_delta = own->direct.vaddr_delta;
+}
+
 /*
  * The direct entry, if it can be: sets own->is_direct. With --enter=auto what forbids it is noted,
  * and one of the stub's entries will do; what is broken is refused.
@@ -114,12 +125,7 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 		     obstacle);
 		return 0;
 	}
-	own->is_direct = true;
-	plan->jump_mode = own->direct.is_64 ? JUMP_64 : JUMP_32;
-	if (own->direct.is_64)
-		plan->paging = paging_as_stub(&own->image, req, facts);
-	plan->is_randomized = own->direct.is_randomized;
-	plan->vaddr_delta = own->direct.vaddr_delta;
+	enter_directly(own, req, facts, plan);
 	return 0;
 }
 
@@ -183,7 +189,7 @@ static int plan_kernel(const struct bzimage_plan *own, struct plan *plan, struct
 	struct segment *s;
 	int r = 0;
 
-	if (!image->is_relocatable)
+	if (!image->is_relocatable && !direct)
 		r = wish_fixed(image, &wish, diag);
 	if (r < 0)
 		return r;
@@ -232,6 +238,45 @@ static int plan_data(const struct bzimage_plan *own, const struct request *req, 
 	return plan_add_own(plan, &wish, own->layout.len, &s, diag);
 }
 
+/* The entry is chosen: the rest is the same for each. */
+static int plan_segments(struct bzimage_plan *own, const struct request *req,
+			 const struct facts *facts, struct plan *plan, struct diag *diag)
+{
+	int r;
+
+	own->known_end = end_of_known_ram(&own->layout, facts);
+	plan->format = own;
+	plan->entry_name = own->is_direct ? "direct" : plan->jump_mode == JUMP_64 ? "64" : "32";
+	plan->kernel_version = own->image.kernel_version;
+	plan->e820 = own->layout.e820;
+	plan->n_e820 = own->layout.n_e820;
+	plan->rsdp = facts->rsdp;
+	r = plan_kernel(own, plan, diag);
+	if (r < 0)
+		return r;
+	return plan_data(own, req, plan, diag);
+}
+
+int bzimage_plan_direct(const struct bzimage *image, const struct direct *direct,
+			const struct request *req, const struct facts *facts, struct plan *plan,
+			struct diag *diag)
+{
+	struct bzimage_plan *own = arena_alloc(plan->arena, sizeof(*own));
+	int r;
+
+	if (!own)
+		return fail_nomem(diag);
+	own->image = *image;
+	own->direct = *direct;
+	r = params_lay_out(image, req, facts, plan->arena, &own->layout, diag);
+	if (r == 0)
+		r = direct_choose_base(image, req, facts, plan->arena, &own->direct, diag);
+	if (r < 0)
+		return r;
+	enter_directly(own, req, facts, plan);
+	return plan_segments(own, req, facts, plan, diag);
+}
+
 static int bzimage_plan(const struct request *req, const struct facts *facts, struct plan *plan,
 			struct diag *diag)
 {
@@ -252,23 +297,11 @@ static int bzimage_plan(const struct request *req, const struct facts *facts, st
 	r = try_direct(own, req, facts, plan, diag);
 	if (r == 0 && !own->is_direct)
 		r = choose_entry(&own->image, req, facts, &plan->jump_mode, diag);
-	if (r < 0)
-		return r;
-	own->known_end = end_of_known_ram(&own->layout, facts);
-	plan->format = own;
-	plan->entry_name = own->is_direct ? "direct" : plan->jump_mode == JUMP_64 ? "64" : "32";
-	plan->kernel_version = own->image.kernel_version;
-	plan->e820 = own->layout.e820;
-	plan->n_e820 = own->layout.n_e820;
-	plan->rsdp = facts->rsdp;
-	r = plan_kernel(own, plan, diag);
-	if (r < 0)
-		return r;
-	return plan_data(own, req, plan, diag);
+	return r < 0 ? r : plan_segments(own, req, facts, plan, diag);
 }
 
-static int bzimage_finish(const struct request *req, const struct facts *facts, struct plan *plan,
-			  struct diag *diag)
+int bzimage_finish(const struct request *req, const struct facts *facts, struct plan *plan,
+		   struct diag *diag)
 {
 	struct bzimage_plan *own = plan->format;
 	const struct segment *kernel = plan_find(plan, "kernel");

@@ -56,6 +56,7 @@ enum setup_header_off {
 struct bzimage {
 	uint16_t version;	/* 0x020f is protocol 2.15 */
 	size_t header_end;	/* offset of the first byte after the setup header */
+	struct span header;	/* from HDR_SETUP_SECTS to there */
 	size_t setup_len;	/* bytes of boot sector and real mode code */
 	struct span kernel;	/* the protected mode part, without trailing signatures */
 	const char *kernel_version;	/* "" if the image names none; in the arena */
@@ -82,6 +83,17 @@ must_check int bzimage_probe(struct span file, struct diag *why);
 /* Reads and checks the header; ids "bzimage/...". Lengths are positive and inside the file after it. */
 must_check int bzimage_parse(struct span file, struct arena *a, struct bzimage *ret,
 			     struct diag *diag);
+
+/*
+ * The part of planning that a kernel shares which comes without a setup header, as an ELF file: image
+ * says what such a header would, direct is that kernel unpacked. Finished by bzimage_finish().
+ */
+struct direct;
+must_check int bzimage_plan_direct(const struct bzimage *image, const struct direct *direct,
+				   const struct request *req, const struct facts *facts,
+				   struct plan *plan, struct diag *diag);
+must_check int bzimage_finish(const struct request *req, const struct facts *facts,
+			      struct plan *plan, struct diag *diag);
 
 extern const struct image_type bzimage_type;
 

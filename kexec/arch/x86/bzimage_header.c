@@ -121,6 +121,10 @@ static int read_extent(struct span file, struct bzimage *image, struct diag *dia
 			    "protocol %u.%02u promises a header up to %#zx, this one ends at %#zx",
 			    image->version >> 8, image->version & 0xff, promised,
 			    image->header_end);
+	if (!span_sub(file, HDR_SETUP_SECTS, image->header_end - HDR_SETUP_SECTS, &image->header))
+		return fail(diag, EINVAL, "bzimage/setup-truncated",
+			    "the setup header ends at %#zx, the file has %zu bytes",
+			    image->header_end, file.len);
 	return 0;
 }
 

@@ -181,19 +181,17 @@ static int check_elf(const struct bzimage *image, const struct elf *elf, struct 
 	return 0;
 }
 
-int direct_unpack(const struct bzimage *image, struct arena *a, struct direct *ret,
-		  struct diag *diag)
+int direct_read(const struct bzimage *image, struct span payload, struct arena *a,
+		struct direct *ret, struct diag *diag)
 {
 	struct direct d = {
 		.is_64 = image->xloadflags & XLF_KERNEL_64,
 		.alignment = image->alignment,
 	};
-	struct span payload = { 0 }, table;
+	struct span table;
 	struct elf elf;
-	int r = unpack_payload(image, a, &payload, diag);
+	int r = elf_parse(payload, &elf, diag);
 
-	if (r == 0)
-		r = elf_parse(payload, &elf, diag);
 	if (r == 0)
 		r = check_elf(image, &elf, diag);
 	if (r < 0)
@@ -213,6 +211,15 @@ int direct_unpack(const struct bzimage *image, struct arena *a, struct direct *r
 	d.window_len = elf.end - elf.start;
 	*ret = d;
 	return 0;
+}
+
+int direct_unpack(const struct bzimage *image, struct arena *a, struct direct *ret,
+		  struct diag *diag)
+{
+	struct span payload = { 0 };
+	int r = unpack_payload(image, a, &payload, diag);
+
+	return r < 0 ? r : direct_read(image, payload, a, ret, diag);
 }
 
 /* RAM that the stub's KASLR would look at. */
@@ -300,6 +307,10 @@ int direct_choose_base(const struct bzimage *image, const struct request *req,
 	uint64_t link = d->link_vaddr - START_KERNEL_MAP;
 	struct kaslr_limits limits;
 
+	if (!image->is_relocatable) {
+		d->base = d->link_start;
+		return 0;
+	}
 	if (kaslr_read_cmdline(req->cmdline, a, &limits) < 0)
 		return fail_nomem(diag);
 	if (kaslr_count_physical(&facts->ram, image->pref_address, physical_end(image),

@@ -32,6 +32,9 @@ struct direct {
  */
 const char *direct_obstacle(const struct bzimage *image, const struct request *req,
 			    const struct facts *facts);
+/* The same of a payload that is unpacked already: an ELF file and its relocation table. */
+must_check int direct_read(const struct bzimage *image, struct span payload, struct arena *a,
+			   struct direct *ret, struct diag *diag);
 /* Unpacks and checks; ids "direct/...", "unpack/...", "elf/...", "reloc/...". */
 must_check int direct_unpack(const struct bzimage *image, struct arena *a, struct direct *ret,
 			     struct diag *diag);

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "arch/x86/bzimage.h"
 #include "arch/x86/crash.h"
+#include "arch/x86/elf_image.h"
 #include "arch/x86/purgatory.h"
 #include "arch/x86/x86.h"
 #include "compressed.h"
 
+/*
+ * The first that takes a file has it. A bzImage is the most common and the most precise: what says so
+ * at 0x202 is a Linux kernel, whatever else it may look like.
+ */
 const struct image_type *const x86_formats[] = {
 	&bzimage_type,
+	&elf_x86_64_type,
+	&elf_x86_type,
 	NULL,
 };
 
@@ -18,8 +25,6 @@ const struct container *const x86_containers[] = {
 
 const char *x86_unopened(struct span file)
 {
-	if (span_starts_with(file, "\x7f" "ELF", 4))
-		return "an ELF file";
 	if (span_starts_with(file, "MZ", 2))
 		return "a PE file that is no bzImage, perhaps a unified kernel image";
 	return NULL;

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Images that are no plain bzImage boot: kernels as ELF files, and kernels in compressed files."""
+
+import dataclasses
+import shlex
+import subprocess
+
+from guest import Guest, Machine, initramfs, kernel, kexec_files
+
+FIRST = "6.1-cloud"
+LIMIT = 120  # seconds for a packer
+
+PACKERS = {
+    "gzip": ("gzip", "-1"), "bzip2": ("bzip2", "-1"), "lzma": ("xz", "--format=lzma", "-0"),
+    "xz": ("xz", "-0"), "lzo": ("lzop", "-1"), "lz4": ("lz4", "-l", "-1"),
+    "lz4-frame": ("lz4", "-1"), "zstd": ("zstd", "-1"),
+}
+
+
+def packed(data, name):
+    return subprocess.run(PACKERS[name], input=data, capture_output=True, check=True,
+                          timeout=LIMIT).stdout
+
+
+def vmlinux(name, has_table=False):
+    """The kernel in a bzImage: its ELF file, with or without the relocations behind it."""
+    found = kernel(name).bzimage.vmlinux
+    return found.data if has_table else found.data[:found.elf_len]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    kernel: str
+    image: bytes
+    how: str = ""            # options of kexec
+    place: int = None        # of its first byte, where that is known
+
+
+def command_line(n):
+    return f"console=ttyS0 panic=-1 loglevel=4 ng.job=stage{n}"
+
+
+def load(n, path, how, initrd):
+    append = shlex.quote(f"--append={command_line(n)}")
+    return f"run /sbin/kexec -l {path} {how} --initrd={initrd} {append}"
+
+
+def jobs_of(stages, also):
+    """What each kernel in the row does: it loads the next one, with an initramfs that it packs."""
+    jobs = {}
+    for n in range(len(stages) + 1):
+        steps = ["facts", f"proof stage{n}"]
+        if n == 0:
+            steps += also
+        if n < len(stages):
+            steps += ["pack /next /init /dev /jobs /k /last /sbin /lib /lib64"]
+            is_32 = kernel(stages[n].kernel).bits == 32
+            steps += [load(n + 1, f"/k/{n + 1}", stages[n].how, "/last" if is_32 else "/next"),
+                      "run /sbin/kexec -e"]
+        jobs[f"stage{n}"] = "\n".join(steps)
+    return jobs
+
+
+def run_chain(stages, log, machine, also=(), files=None):
+    """Each stage boots from the one before, the first one from 6.1-cloud; a 32-bit one is the last."""
+    jobs = jobs_of(stages, list(also))
+    last = initramfs({f"stage{len(stages)}": jobs[f"stage{len(stages)}"]}, bits=32)
+    contents = {**kexec_files(), **(files or {}), "/last": last,
+                **{f"/k/{n}": stage.image for n, stage in enumerate(stages, start=1)}}
+    with Guest(machine, kernel(FIRST), initramfs(jobs, contents), "loglevel=4 ng.job=stage0",
+               log=log) as guest:
+        before = guest.facts()
+        guest.expect("NG-PROOF stage0 ")
+        for n, stage in enumerate(stages, start=1):
+            after = guest.facts()
+            guest.expect(rf"NG-PROOF stage{n} ")
+            assert after["release"] == kernel(stage.kernel).release
+            assert after["cmdline"] == command_line(n)
+            assert after["cpus"] == before["cpus"] == machine.smp
+            assert after["acpi_tables"] == before["acpi_tables"] > 0
+            assert after["efi"] == (before["efi"] and kernel(stage.kernel).bits == 64)
+            if stage.place is not None:
+                assert int(after["kernel_code"], 0) == stage.place, stage
+        return "\n".join(text for _, text in guest.lines)
+
+
+def test_vmlinux(log_folder):
+    """Of 64 and 32 bits, where it was linked; with its relocations, anywhere."""
+    run_chain([
+        Stage("6.1-cloud", vmlinux("6.1-cloud"), "--args-linux", place=0x1000000),
+        Stage("7-amd64", vmlinux("7-amd64"), "--type=elf-x86_64", place=0x1000000),
+        Stage("6.1-cloud", vmlinux("6.1-cloud", has_table=True)),
+        Stage("6.1-686-pae", vmlinux("6.1-686-pae"), "-t elf-x86", place=0x1000000),
+    ], log_folder, Machine(memory=2048, smp=2))
+
+
+def test_vmlinux_on_efi(log_folder):
+    run_chain([Stage("7-amd64", vmlinux("7-amd64"))], log_folder,
+              Machine("ovmf", memory=2048))
+
+
+def test_compressed(log_folder):
+    """In every format: all of them are loaded, one of them by each system call is booted."""
+    whole = kernel(FIRST).image.read_bytes()
+    files = {f"/packed.{name}": packed(whole, name) for name in PACKERS}
+    also = [load(9, f"/packed.{name}", "-c", "/last") for name in PACKERS]
+    run_chain([
+        Stage(FIRST, files["/packed.zstd"], "-s"),
+        Stage(FIRST, packed(vmlinux(FIRST), "xz")),
+    ], log_folder, Machine(memory=3072), also, files)
