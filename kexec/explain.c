@@ -9,15 +9,37 @@ static const char *attempt_name(enum attempt attempt)
 {
 	switch (attempt) {
 	case ATTEMPT_KEXEC_LOAD:
+	case ATTEMPT_CRASH_KEXEC_LOAD:
 		return "kexec_load";
 	case ATTEMPT_KEXEC_FILE_LOAD:
+	case ATTEMPT_CRASH_KEXEC_FILE_LOAD:
 		return "kexec_file_load";
 	case ATTEMPT_UNLOAD:
+	case ATTEMPT_CRASH_UNLOAD:
 		return "unloading";
 	case ATTEMPT_EXEC:
 		return "reboot";
 	}
 	return "?";
+}
+
+static bool is_for_crash(enum attempt attempt)
+{
+	return attempt == ATTEMPT_CRASH_KEXEC_LOAD || attempt == ATTEMPT_CRASH_KEXEC_FILE_LOAD ||
+	       attempt == ATTEMPT_CRASH_UNLOAD;
+}
+
+static bool is_file_load(enum attempt attempt)
+{
+	return attempt == ATTEMPT_KEXEC_FILE_LOAD || attempt == ATTEMPT_CRASH_KEXEC_FILE_LOAD;
+}
+
+/* kernel.kexec_load_limit_*: it counts down to 0, unloads included. */
+static bool is_limit_used_up(enum attempt attempt, const struct policy_facts *policy)
+{
+	if (is_for_crash(attempt))
+		return policy->has_panic_limit && policy->panic_limit == 0;
+	return policy->has_load_limit && policy->load_limit == 0;
 }
 
 static bool is_locked_down(const struct facts *facts)
@@ -52,12 +74,13 @@ static int explain_eperm(enum attempt attempt, bool may_boot, const struct facts
 		return fail_advise(diag, "reboot, and find what sets it (grep -r "
 					 "kexec_load_disabled /etc/sysctl*)");
 	}
-	if (policy->has_load_limit && policy->load_limit == 0) {
+	if (is_limit_used_up(attempt, policy)) {
 		fail(diag, EPERM, "kernel/load-limit",
-		     "%s was refused: kernel.kexec_load_limit_reboot is used up", name);
+		     "%s was refused: kernel.kexec_load_limit_%s is used up", name,
+		     is_for_crash(attempt) ? "panic" : "reboot");
 		return fail_advise(diag, "reboot, and raise that limit");
 	}
-	if (is_locked_down(facts) && attempt == ATTEMPT_KEXEC_FILE_LOAD) {
+	if (is_locked_down(facts) && is_file_load(attempt)) {
 		fail(diag, EPERM, "kernel/lockdown-signature",
 		     "kexec_file_load was refused: the running kernel is locked down and trusts no "
 		     "key that signed this image");
@@ -93,6 +116,47 @@ static int explain_file_load(int error, struct diag *diag)
 		fail(diag, error, "kernel/file-no-hole",
 		     "kexec_file_load found no free memory of the size and alignment it needs");
 		return fail_advise(diag, "use -c, or a smaller initrd");
+	}
+	return 0;
+}
+
+/* What only a load into the reservation meets. */
+static int explain_crash(enum attempt attempt, int error, const struct facts *facts,
+			 struct diag *diag)
+{
+	const char *name = attempt_name(attempt);
+	struct range region = { 0 };
+
+	if (facts->crash_kernel.n > 0)
+		region = facts->crash_kernel.r[facts->crash_kernel.n - 1];
+	if (error == ENOMEM) {
+		fail(diag, error, "kernel/crash-no-memory",
+		     "%s: the running kernel found no room for its own pages in the crash region "
+		     "(%" PRIu64 " MiB), or got no memory",
+		     name, range_len(region) / MIB);
+		return fail_advise(diag, "boot the running kernel with a larger crashkernel=, or use "
+					 "a smaller initrd");
+	}
+	if (error == EADDRNOTAVAIL && is_file_load(attempt)) {
+		fail(diag, error, "kernel/crash-no-hole",
+		     "%s found no room in the crash region (%" PRIu64 " MiB)", name,
+		     range_len(region) / MIB);
+		return fail_advise(diag, "boot the running kernel with a larger crashkernel=, or use "
+					 "a smaller initrd");
+	}
+	if (error == EADDRNOTAVAIL) {
+		fail(diag, error, "kernel/crash-region",
+		     "%s: the running kernel does not take %#" PRIx64 "-%#" PRIx64
+		     " for its crash region, as /proc/iomem shows it",
+		     name, region.start, region.end);
+		return fail_advise(diag, "did somebody write to /sys/kernel/kexec_crash_size "
+					 "meanwhile? then load again");
+	}
+	if (error == EBUSY) {
+		fail(diag, error, "kernel/crash-busy",
+		     "%s: another kexec operation is still going on, or hotplug of CPUs or memory",
+		     name);
+		return fail_advise(diag, "wait for it and try again");
 	}
 	return 0;
 }
@@ -144,7 +208,9 @@ int explain_failure(enum attempt attempt, int error, bool may_boot, const struct
 {
 	if (error == EPERM)
 		return explain_eperm(attempt, may_boot, facts, diag);
-	if (attempt == ATTEMPT_KEXEC_FILE_LOAD && explain_file_load(error, diag) < 0)
+	if (is_for_crash(attempt) && explain_crash(attempt, error, facts, diag) < 0)
+		return -error;
+	if (is_file_load(attempt) && explain_file_load(error, diag) < 0)
 		return -error;
 	if (attempt == ATTEMPT_EXEC && error == EINVAL) {
 		fail(diag, error, "kernel/nothing-to-jump-into",
@@ -161,10 +227,9 @@ bool explain_is_final(enum attempt attempt, int error, bool may_boot, const stru
 
 	if (error == EBUSY)
 		return true;
-	if (!may_boot || policy->is_load_disabled ||
-	    (policy->has_load_limit && policy->load_limit == 0))
+	if (!may_boot || policy->is_load_disabled || is_limit_used_up(attempt, policy))
 		return true;
-	if (attempt == ATTEMPT_KEXEC_FILE_LOAD)
+	if (is_file_load(attempt))
 		return error == EPERM || error == EACCES || is_signature_error(error);
 	/* Where policy forbids kexec_load, kexec_file_load is what policy provides. */
 	return false;

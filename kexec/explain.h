@@ -10,6 +10,10 @@ enum attempt {
 	ATTEMPT_KEXEC_LOAD,
 	ATTEMPT_KEXEC_FILE_LOAD,
 	ATTEMPT_UNLOAD,
+	/* The same of the kernel for a panic. */
+	ATTEMPT_CRASH_KEXEC_LOAD,
+	ATTEMPT_CRASH_KEXEC_FILE_LOAD,
+	ATTEMPT_CRASH_UNLOAD,
 	ATTEMPT_EXEC,		/* reboot(2) */
 };
 

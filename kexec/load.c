@@ -65,9 +65,10 @@ static const char *reason_for_file_call(const struct load *l)
 		return "--no-cma and --force-dtb mean something to it only";
 	if (is_locked_down(&l->facts))
 		return "the running kernel is locked down";
-	if (l->facts.policy.is_kho_active)
+	/* A capture kernel is handed nothing over. */
+	if (l->facts.policy.is_kho_active && !l->options->load_crash)
 		return "a kexec handover (KHO) is active";
-	if (l->facts.policy.is_ima_active)
+	if (l->facts.policy.is_ima_active && !l->options->load_crash)
 		return "IMA has measurements to hand over";
 	if (l->facts.cpu.is_confidential_guest)
 		return "this is a confidential guest, whose page tables only the kernel itself can "
@@ -263,6 +264,14 @@ int load_plan(struct load *l, struct diag *diag)
 
 /* ---- handing it over ---- */
 
+static enum attempt attempt_of(const struct load *l, enum call call)
+{
+	if (l->options->load_crash)
+		return call == CALL_FILE ? ATTEMPT_CRASH_KEXEC_FILE_LOAD :
+					   ATTEMPT_CRASH_KEXEC_LOAD;
+	return call == CALL_FILE ? ATTEMPT_KEXEC_FILE_LOAD : ATTEMPT_KEXEC_LOAD;
+}
+
 /* The kernel copied the bytes some time after they were read here: are they still the same? */
 static int check_files(struct load *l, struct diag *diag)
 {
@@ -281,14 +290,16 @@ static int load_by_segments(struct load *l, struct diag *diag)
 	r = sys_kexec_load(&l->plan);
 
 	if (r < 0)
-		return explain_failure(ATTEMPT_KEXEC_LOAD, -r, sys_may_boot(), &l->facts, diag);
+		return explain_failure(attempt_of(l, CALL_LOAD), -r, sys_may_boot(), &l->facts,
+				       diag);
 	l->call = CALL_LOAD;
 	r = check_files(l, diag);
 	if (r == 0)
 		return 0;
 	if (sys_kexec_unload(l->options->load_crash) < 0)
 		warn(diag, "load/not-unloaded",
-		     "and it could not be unloaded: do not run kexec -e");
+		     "and it could not be unloaded: do not %s",
+		     l->options->load_crash ? "trust it after a panic" : "run kexec -e");
 	return r;
 }
 
@@ -344,7 +355,7 @@ static int load_by_file(struct load *l, struct diag *diag)
 	if (call.initrd_fd >= 0)
 		close(call.initrd_fd);
 	if (r < 0)
-		return explain_failure(ATTEMPT_KEXEC_FILE_LOAD, -r, sys_may_boot(), &l->facts,
+		return explain_failure(attempt_of(l, CALL_FILE), -r, sys_may_boot(), &l->facts,
 				       diag);
 	l->call = CALL_FILE;
 	r = check_files(l, diag);
@@ -352,7 +363,8 @@ static int load_by_file(struct load *l, struct diag *diag)
 		return 0;
 	if (sys_kexec_file_unload(l->options->load_crash) < 0)
 		warn(diag, "load/not-unloaded",
-		     "and it could not be unloaded: do not run kexec -e");
+		     "and it could not be unloaded: do not %s",
+		     l->options->load_crash ? "trust it after a panic" : "run kexec -e");
 	return r;
 }
 
@@ -401,7 +413,7 @@ static int try_call(struct load *l, enum call call, struct diag *diag)
 /* Did the first call fail for a reason that the other may not share, and that is no policy? */
 static bool may_try_other(const struct load *l, enum call first, const struct diag *why)
 {
-	enum attempt attempt = first == CALL_FILE ? ATTEMPT_KEXEC_FILE_LOAD : ATTEMPT_KEXEC_LOAD;
+	enum attempt attempt = attempt_of(l, first);
 
 	if (first == CALL_LOAD && l->options->needs_kexec_load)
 		return false;
@@ -487,7 +499,8 @@ int load_unload(const struct options *o, int *ret_status, struct diag *diag)
 		diag_init(&ignored, NULL);
 		if (host_read("", &arena, &facts, &ignored) < 0)
 			facts.release = "?";
-		r = explain_failure(ATTEMPT_UNLOAD, -r, sys_may_boot(), &facts, diag);
+		r = explain_failure(o->unload_crash ? ATTEMPT_CRASH_UNLOAD : ATTEMPT_UNLOAD, -r,
+				    sys_may_boot(), &facts, diag);
 	}
 	arena_free(&arena);
 	return r;

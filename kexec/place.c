@@ -32,8 +32,22 @@ static bool lowest_fit(struct range hole, uint64_t len, uint64_t align, phys_t *
 	return true;
 }
 
-static int explain(const struct segment *s, const struct range_list *free_ram,
-		   struct range allowed, uint64_t largest, struct diag *diag)
+static int advise_for_crash(const struct plan *plan, struct diag *diag)
+{
+	uint64_t len = plan->crash->elfcorehdr_len + plan->crash->control_len;
+
+	for (size_t i = 0; i < plan->n_segments; i++)
+		len += plan->segments[i].reserve_len;
+	return fail_advise(diag,
+			   "the crash region has %" PRIu64 " MiB, what is to be loaded takes %" PRIu64
+			   " MiB and has to run there: boot the running kernel with a larger "
+			   "crashkernel=, or use a smaller initrd",
+			   range_len(plan->crash->region) / MIB, len / MIB + 1);
+}
+
+static int explain(const struct plan *plan, const struct segment *s,
+		   const struct range_list *free_ram, struct range allowed, uint64_t largest,
+		   struct diag *diag)
 {
 	fail(diag, EADDRNOTAVAIL, "place/no-hole",
 	     "no room for segment '%s': it needs %" PRIu64 " KiB in one piece, aligned to %" PRIu64
@@ -41,13 +55,15 @@ static int explain(const struct segment *s, const struct range_list *free_ram,
 	     " KiB (%zu pieces of RAM are free in all)",
 	     s->name, s->reserve_len / KIB, s->align / KIB, max_u64(s->min, allowed.start),
 	     min_u64(s->end, allowed.end), largest / KIB, free_ram->n);
+	if (plan->crash)
+		return advise_for_crash(plan, diag);
 	return fail_advise(diag,
 			   "use a smaller image or initrd, widen --mem-min/--mem-max, or give the "
 			   "machine more memory");
 }
 
-static int place_one(struct segment *s, struct range_list *free_ram, struct range allowed,
-		     struct diag *diag)
+static int place_one(const struct plan *plan, struct segment *s, struct range_list *free_ram,
+		     struct range allowed, struct diag *diag)
 {
 	uint64_t largest = 0;
 
@@ -73,7 +89,7 @@ static int place_one(struct segment *s, struct range_list *free_ram, struct rang
 			return fail_nomem(diag);
 		return 0;
 	}
-	return explain(s, free_ram, allowed, largest, diag);
+	return explain(plan, s, free_ram, allowed, largest, diag);
 }
 
 int place(struct plan *plan, const struct range_list *ram, phys_t mem_min, phys_t mem_end,
@@ -85,7 +101,7 @@ int place(struct plan *plan, const struct range_list *ram, phys_t mem_min, phys_
 	if (range_list_copy(ram, plan->arena, &free_ram) < 0)
 		return fail_nomem(diag);
 	for (size_t i = 0; i < plan->n_segments; i++) {
-		int r = place_one(&plan->segments[i], &free_ram, allowed, diag);
+		int r = place_one(plan, &plan->segments[i], &free_ram, allowed, diag);
 
 		if (r < 0)
 			return r;
