@@ -59,15 +59,18 @@ static int run_unload(const struct options *o, struct diag *diag)
 static int report(const struct load *l, struct diag *diag)
 {
 	const struct options *o = l->options;
+	/* The real machine, but segments may go where the plan let them. */
+	struct facts facts = l->facts;
 	const struct report in = {
 		.options = o,
 		.request = &l->request,
-		.facts = &l->facts,
+		.facts = &facts,
 		.plan = &l->plan,
 		.diag = diag,
 	};
 	int r = 0;
 
+	facts.ram = l->target.ram;
 	if (l->call == CALL_FILE && (o->json || o->map))
 		warn(diag, "load/no-plan",
 		     "loaded by kexec_file_load: the running kernel placed it, there is no plan to "

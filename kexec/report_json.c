@@ -238,6 +238,35 @@ static void put_kaslr(struct json *j, const struct plan *plan)
 	put_text(j, j->top, "paging", modes[plan->paging]);
 }
 
+static void put_range(struct json *j, struct json_object *to, struct range r)
+{
+	if (j->is_short)
+		return;
+	put_addr(j, to, "start", r.start);
+	put_addr(j, to, "end", r.end);
+}
+
+static void put_crash(struct json *j, const struct crash_plan *crash)
+{
+	struct json_object *o = put_new(j, j->top, "crash", json_object_new_object());
+	struct json_object *list;
+
+	if (j->is_short)
+		return;
+	put_range(j, put_new(j, o, "region", json_object_new_object()), crash->region);
+	put_addr(j, o, "elfcorehdr", crash->elfcorehdr);
+	put_number(j, o, "cpus", crash->n_cpus);
+	put_number(j, o, "ram_len", range_list_total(&crash->ram));
+	put_bool(j, o, "kept_current", crash->is_kept_current);
+	list = put_new(j, o, "ram", json_object_new_array());
+	for (size_t i = 0; i < crash->ram.n && !j->is_short; i++) {
+		struct json_object *entry = json_object_new_object();
+
+		append(j, list, entry);
+		put_range(j, entry, crash->ram.r[i]);
+	}
+}
+
 static void put_initrd(struct json *j, const struct request *req)
 {
 	struct json_object *o = put_new(j, j->top, "initrd", json_object_new_object());
@@ -267,6 +296,8 @@ static void put_plan(struct json *j, const struct report *r)
 	put_segments(j, r);
 	put_memory(j, r);
 	put_e820(j, r);
+	if (plan->crash)
+		put_crash(j, plan->crash);
 	if (plan->rsdp)
 		put_addr(j, j->top, "rsdp", plan->rsdp);
 	else

@@ -142,6 +142,24 @@ static void print_memory(FILE *out, const struct report *r)
 		r->request->mem_end == UINT64_MAX ? UINT64_MAX : r->request->mem_end - 1);
 }
 
+static void print_crash(FILE *out, const struct crash_plan *crash)
+{
+	char region[SIZE_TEXT_LEN], ram[SIZE_TEXT_LEN];
+
+	print_head(out, "for a panic");
+	fprintf(out, "region 0x%" PRIx64 " - 0x%" PRIx64 ", %s\n", crash->region.start,
+		crash->region.end - 1, report_size(range_len(crash->region), region));
+	print_head(out, "dump");
+	fprintf(out, "%s of RAM in %zu ranges, %zu CPUs; headers at 0x%" PRIx64 "\n",
+		report_size(range_list_total(&crash->ram), ram), crash->ram.n, crash->n_cpus,
+		crash->elfcorehdr);
+	print_head(out, "");
+	fputs(crash->is_kept_current ?
+		      "the running kernel follows CPUs and memory that come and go\n" :
+		      "to be loaded again when CPUs or memory come or go\n",
+	      out);
+}
+
 static void print_handed_on(FILE *out, const struct report *r)
 {
 	static const char *const rsdp_sources[] = {
@@ -197,7 +215,7 @@ static void print_segment(FILE *out, const struct report *r, const struct segmen
 	snprintf(hex, sizeof(hex), "0x%" PRIx64, s->mem_len);
 	if (s->reserve_len > s->mem_len)
 		report_size(s->reserve_len, window);
-	fprintf(out, "%-9s  0x%0*" PRIx64 " - 0x%0*" PRIx64 " %10s %10s %10s  %s", s->name, width,
+	fprintf(out, "%-10s 0x%0*" PRIx64 " - 0x%0*" PRIx64 " %10s %10s %10s  %s", s->name, width,
 		s->addr, width, s->addr + s->mem_len - 1, report_size(s->mem_len, size), hex,
 		window, verified_by(r, s));
 	if (r->options->debug) {
@@ -213,9 +231,11 @@ void report_text(FILE *out, const struct report *r)
 	int width = address_width(r->plan);
 
 	print_image(out, r);
+	if (r->plan->crash)
+		print_crash(out, r->plan->crash);
 	print_memory(out, r);
 	print_handed_on(out, r);
-	fprintf(out, "\n%-9s  %-*s %10s %10s %10s  %s\n", "segment", 2 * width + 7, "address range",
+	fprintf(out, "\n%-10s %-*s %10s %10s %10s  %s\n", "segment", 2 * width + 7, "address range",
 		"size", "bytes", "window", "verified by");
 	for (size_t i = 0; i < r->plan->n_segments; i++)
 		print_segment(out, r, &r->plan->segments[i], width);
