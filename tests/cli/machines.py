@@ -41,6 +41,7 @@ class Machine:
     has_boot_params: bool = True
     is_efi: bool = False
     crash_kernel: tuple = ()    # (start, end)
+    crash_low: tuple = ()       # the lower of two reservations
     cpus: tuple = (0, 1)        # numbers, of a machine with a crash_kernel
     elfcorehdr_size: int = 0    # what it wants to keep headers up to date; 0: it does not
     flags: str = FLAGS
@@ -106,8 +107,8 @@ class Machine:
         lines = []
         for start, end, kind in self.entries:
             lines.append((start, end, NAMES[kind], 0))
-            if self.crash_kernel and start <= self.crash_kernel[0] < end:
-                lines.append((*self.crash_kernel, "Crash kernel", 2))
+            lines += [(*kept, "Crash kernel", 2) for kept in (self.crash_low, self.crash_kernel)
+                      if kept and start <= kept[0] < end]
         if not self.has_iomem:
             lines = [(0, 1, name, indent) for _, _, name, indent in lines]
         return "".join(f"{'':{indent}}{start:08x}-{end - 1:08x} : {name}\n"

@@ -1008,7 +1008,12 @@ static void test_load_limits(void **state)
 		assert_int_equal(facts.policy.has_load_limit, cases[i].has_limit);
 		if (cases[i].has_limit)
 			assert_int_equal(facts.policy.load_limit, cases[i].limit);
+		assert_false(facts.policy.has_panic_limit);
 	}
+	put("proc/sys/kernel/kexec_load_limit_panic", "3\n");
+	read_again();
+	assert_true(facts.policy.has_panic_limit);
+	assert_int_equal(facts.policy.panic_limit, 3);
 	put("proc/sys/kernel/kexec_load_disabled", "1\n");
 	read_again();
 	assert_true(facts.policy.is_load_disabled);
@@ -1129,6 +1134,96 @@ static void test_without_memory_it_fails_cleanly(void **state)
 	assert_plausible();
 }
 
+/* ---- a dump ------------------------------------------------------------------------------- */
+
+static void put_notes(unsigned int cpu, const char *at, const char *size)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%u/crash_notes", cpu);
+	put(path, at);
+	snprintf(path, sizeof(path), "sys/devices/system/cpu/cpu%u/crash_notes_size", cpu);
+	if (size)
+		put(path, size);
+}
+
+static void assert_notes(size_t i, phys_t start, uint64_t len)
+{
+	assert_true(i < facts.crash.n_notes);
+	assert_int_equal(facts.crash.notes[i].start, start);
+	assert_int_equal(range_len(facts.crash.notes[i]), len);
+}
+
+static void test_cpus_with_any_numbers(void **state)
+{
+	(void)state;
+	put_notes(0, "3f612a40\n", "368\n");
+	put_notes(2, "bf712a40\n", "368\n");
+	put_notes(7, "1bf712a40\n", NULL);
+	put_notes(250, "0\n", "368\n");
+	put_notes(251, "0x1000\n", "368\n");
+	put_notes(252, "ffffffffffffffff\n", "368\n");
+	put_directory("sys/devices/system/cpu/cpu4");
+	put_directory("sys/devices/system/cpu/cpufreq");
+	read_again();
+	assert_int_equal(facts.crash.n_notes, 3);
+	assert_notes(0, 0x3f612a40, 368);
+	assert_notes(1, 0xbf712a40, 368);
+	assert_notes(2, 0x1bf712a40, 1024);
+}
+
+static void test_vmcoreinfo(void **state)
+{
+	static const char *const bad[] = { "", "0\n", "0x7f9b4000\n", "0x7f9b4000 0\n",
+					   "0x7f9b4000 xyz\n", "0xffffffffffffffff 1024\n" };
+
+	(void)state;
+	put("sys/kernel/vmcoreinfo", "0x000000007f9b4000 1024\n");
+	read_again();
+	assert_int_equal(facts.crash.vmcoreinfo.start, 0x7f9b4000);
+	assert_int_equal(range_len(facts.crash.vmcoreinfo), 0x1024);
+	for (size_t i = 0; i < array_len(bad); i++) {
+		put("sys/kernel/vmcoreinfo", bad[i]);
+		read_again();
+		assert_int_equal(range_len(facts.crash.vmcoreinfo), 0);
+	}
+}
+
+/* Linux 7 has them in a directory; memory of drivers is dumped, and no destination. */
+static void test_what_the_kernel_does_about_a_dump(void **state)
+{
+	(void)state;
+	put("sys/devices/system/cpu/crash_hotplug", "1\n");
+	read_again();
+	assert_true(facts.crash.is_loaded && facts.crash.is_kept_current);
+	assert_int_equal(facts.crash.elfcorehdr_len, 0);
+	put("sys/kernel/crash_elfcorehdr_size", "917616\n");
+	put("sys/devices/system/memory/crash_hotplug", "0\n");
+	read_again();
+	assert_false(facts.crash.is_kept_current);
+	assert_int_equal(facts.crash.elfcorehdr_len, 917616);
+	put("sys/kernel/kexec/crash_loaded", "0\n");
+	put("sys/kernel/kexec/crash_elfcorehdr_size", "1835120\n");
+	put("sys/kernel/kexec/crash_cma_ranges", "08000000-0fffffff\n100000000-13fffffff\nx-y\n");
+	read_again();
+	assert_false(facts.crash.is_loaded || facts.crash.is_kept_current);
+	assert_int_equal(facts.crash.elfcorehdr_len, 1835120);
+	assert_int_equal(facts.crash.cma.n, 2);
+	assert_int_equal(facts.crash.cma.r[1].start, 4 * GIB);
+	assert_int_equal(facts.crash.cma.r[1].end, 5 * GIB);
+}
+
+static void test_memory_of_drivers_is_dumped(void **state)
+{
+	(void)state;
+	put("proc/iomem", "00001000-0009fbff : System RAM\n00100000-3fffffff : System RAM\n"
+			  "100000000-13fffffff : System RAM (kmem)\n");
+	read_again();
+	assert_int_equal(facts.crash.ram.n, 3);
+	assert_int_equal(facts.crash.ram.r[2].end, 5 * GIB);
+	assert_int_equal(facts.ram.n, 1);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, fresh, done)
 
 int main(void)
@@ -1141,6 +1236,10 @@ int main(void)
 		test(test_memory_map_alone_is_enough),
 		test(test_any_one_file_broken),
 		test(test_fifo_does_not_block),
+		test(test_cpus_with_any_numbers),
+		test(test_vmcoreinfo),
+		test(test_what_the_kernel_does_about_a_dump),
+		test(test_memory_of_drivers_is_dumped),
 		test(test_huge_files_are_not_read),
 		test(test_links_stay_in_the_tree),
 		test(test_iomem_masked),

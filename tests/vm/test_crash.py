@@ -2,60 +2,201 @@
 """Kernels panic, and what was loaded for that boots and finds the dead one's memory.
 
 The first kernel marks pages of its memory, loads with -p and crashes. The capture kernel's init
-reads /proc/vmcore from end to end: the marked pages and the panic message must be in it.
+reads /proc/vmcore from end to end: the marked pages, the panic's message and the registers of each
+CPU must be in it.
 """
 
+import dataclasses
+import itertools
 import json
 
 import pytest
 
 from guest import Guest, Machine, initramfs, kernel, kexec_files
 
+KERNELS = ("6.1-amd64", "6.12-amd64", "7-amd64")
+KEEPS_CURRENT = ("6.12-amd64", "7-amd64")  # the running kernel changes the headers itself
 SEED = 20240607
-SYSRQ = "write /proc/sysrq-trigger c"
-SYSRQ_MESSAGE = "sysrq triggered crash"
 CAPTURE_LINE = "console=ttyS0 panic=-1 nr_cpus=1 reset_devices"
+DYING = r"Kernel panic|---\[ end"
+# What firmware and the first MiB take of a machine's memory.
+SLACK_MIB = 64
 
 
-def crash_files(capture, message=SYSRQ_MESSAGE, jobs=None, files=None):
-    vmcore = f"facts\nvmcore {SEED} 'Kernel panic - not syncing:' '{message}'\nproof captured"
-    initrd = initramfs({"": vmcore, **(jobs or {})}, files)
-    return {**kexec_files(), "/k2": capture.image, "/i2": initrd}
+@dataclasses.dataclass(frozen=True)
+class Trigger:
+    """A way to die: the last command, what the kernel says, what QEMU has to do."""
+    command: str
+    message: str
+    before: tuple = ()
+    nmi: bool = False
 
 
-def crash_job(load="/sbin/kexec -p /k2", line=CAPTURE_LINE, crash=SYSRQ, before=(), after=()):
-    return "\n".join(["facts", f"mark {SEED}", *before,
-                      f"run {load} --initrd=/i2 '--append={line}'",
-                      "run-expect 1 /sbin/kexec -S", *after, crash])
+SYSRQ = Trigger("write /proc/sysrq-trigger c", "sysrq triggered crash")
+LAST_CPU = Trigger("on-cpu 3 write /proc/sysrq-trigger c", "sysrq triggered crash")
+NMI = Trigger("wait", "NMI: Not continuing", nmi=True,
+              before=("write /proc/sys/kernel/unknown_nmi_panic 1",
+                      "write /proc/sys/kernel/panic_on_unrecovered_nmi 1"))
+
+# What the machine has and what it keeps for a crash kernel, in MiB.
+RESERVATIONS = {
+    "low": (1024, "crashkernel=256M", 256),
+    "high": (6144, "crashkernel=256M,high crashkernel=72M,low", 328),
+}
 
 
-def check_capture(guest, first, capture, machine, kept_mib, line=CAPTURE_LINE, bits=64):
-    """What the capture kernel found of the first one, whose facts are before."""
-    guest.expect(r"kexec: .*starting kernel", allow=r"Kernel panic|---\[ end")
-    after = guest.facts()
-    assert after["release"] == capture.release
-    assert after["cmdline"].endswith(line)
-    found = json.loads(guest.expect(r"NG-VMCORE (\{.*\})")[1])
-    guest.expect("NG-PROOF captured")
-    assert found["bits"] == bits
-    assert found["release"] == first.release
-    assert found["marked"] == 64
-    assert found["log"]
-    assert found["cpus"] == machine.smp
-    assert found["text"] == (bits == 64)
-    ram = machine.memory - kept_mib
-    assert ram - 24 <= found["len"] >> 20 <= ram
-    return found
+@dataclasses.dataclass
+class Crash:
+    first: str
+    capture: str
+    firmware: str = "seabios"
+    smp: int = 1
+    where: str = "low"
+    trigger: Trigger = SYSRQ
+    load: str = "-p /k2"        # and --initrd and --append
+    before: tuple = ()          # commands of the first kernel, before the load and after it
+    after: tuple = ()
+    cpus: int = 0               # whose registers are to be found; 0: all
+    line: str = CAPTURE_LINE
+    bits: int = 64
+    is_silent: bool = False     # the kernel's own purgatory
+
+    def machine(self):
+        memory, _, _ = RESERVATIONS[self.where]
+        return Machine(self.firmware, memory=memory, smp=self.smp)
+
+    def initramfs(self, last="proof captured"):
+        message = f"'Kernel panic - not syncing:' '{self.trigger.message}'"
+        look = initramfs({"": f"facts\nvmcore {SEED} {message}\n{last}"})
+        job = ["facts", f"mark {SEED}", *self.before,
+               f"run /sbin/kexec {self.load} --initrd=/i2 '--append={self.line}'",
+               "run-expect 1 /sbin/kexec -S", *self.after, *self.trigger.before,
+               self.trigger.command]
+        return initramfs({"": "\n".join(job)}, {
+            **kexec_files(), "/k2": kernel(self.capture).image, "/i2": look})
+
+    def run(self, log):
+        _, reservation, _ = RESERVATIONS[self.where]
+        with Guest(self.machine(), kernel(self.first), self.initramfs(),
+                   f"loglevel=4 {reservation}", log=log) as guest:
+            self.follow(guest)
+
+    def follow(self, guest):
+        assert guest.facts()["release"] == kernel(self.first).release
+        if self.trigger.nmi:
+            guest.qmp()
+            guest.expect("NG-WAIT")
+            guest.monitor("inject-nmi")
+        if not self.is_silent:
+            guest.expect(r"kexec: \d segments intact, .*starting kernel$", allow=DYING)
+        guest.expect(r"Linux version", allow=DYING)
+        self.check(guest)
+
+    def check(self, guest):
+        facts = guest.facts()
+        assert facts["release"] == kernel(self.capture).release
+        assert facts["cmdline"].startswith("elfcorehdr=0x")
+        assert facts["cmdline"].endswith(self.line)
+        found = json.loads(guest.expect(r"NG-VMCORE (\{.*\})")[1])
+        guest.expect("NG-PROOF captured")
+        memory, _, kept = RESERVATIONS[self.where]
+        assert found["bits"] == self.bits
+        assert found["release"] == kernel(self.first).release
+        assert found["marked"] == 64
+        assert found["log"]
+        assert found["cpus"] == (self.cpus or self.smp)
+        assert found["text"] == (self.bits == 64)
+        assert memory - kept - SLACK_MIB <= found["len"] >> 20 <= memory - kept
 
 
-def crash(first_name, capture_name, machine, log, reservation="192M", kept_mib=192, **job):
-    first, capture = kernel(first_name), kernel(capture_name)
-    initrd = initramfs({"": crash_job(**job)}, crash_files(capture))
-    with Guest(machine, first, initrd, f"loglevel=4 crashkernel={reservation}", log=log) as guest:
-        before = guest.facts()
-        assert before["release"] == first.release
-        return check_capture(guest, first, capture, machine, kept_mib)
+def spread():
+    """Each kernel crashes and captures with each other one or itself at least once; each machine
+    and each way to die occurs."""
+    yield Crash("6.1-amd64", "6.1-amd64")
+    yield Crash("6.12-amd64", "7-amd64", firmware="ovmf", smp=4, trigger=LAST_CPU)
+    yield Crash("7-amd64", "6.12-amd64", smp=4, trigger=NMI)
+    yield Crash("6.1-amd64", "6.12-amd64", firmware="ovmf", where="high")
 
 
-def test_thread(log_folder):
-    crash("6.1-amd64", "6.1-amd64", Machine(memory=1024), log_folder)
+def whole_product():
+    for first, capture, firmware, smp, where in itertools.product(
+            KERNELS, KERNELS, ("seabios", "ovmf"), (1, 4), RESERVATIONS):
+        for trigger in (SYSRQ, NMI) if smp == 1 else (SYSRQ, LAST_CPU, NMI):
+            yield Crash(first, capture, firmware, smp, where, trigger)
+
+
+def name_of(crash):
+    how = {SYSRQ: "sysrq", LAST_CPU: "lastcpu", NMI: "nmi"}[crash.trigger]
+    return f"{crash.first}-to-{crash.capture}-{crash.firmware}-{crash.smp}-{crash.where}-{how}"
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.function is test_pair:
+        chosen = whole_product() if metafunc.config.getoption("long") else spread()
+        metafunc.parametrize("crash", [pytest.param(c, id=name_of(c)) for c in chosen])
+
+
+def test_pair(crash, log_folder):
+    crash.run(log_folder)
+
+
+def test_file_call(log_folder):
+    """-s: the running kernel makes the headers, and its own purgatory runs."""
+    Crash("6.12-amd64", "6.12-amd64", load="-s -p /k2", is_silent=True).run(log_folder)
+
+
+@pytest.mark.parametrize("first", ["6.1-amd64", "7-amd64"])
+def test_cpus_come_and_go(first, log_folder):
+    """CPUs that went off before and after the load, and one that came back."""
+    switch = "write /sys/devices/system/cpu/cpu{}/online {}"
+    Crash(first, "6.1-amd64", smp=4, cpus=3, before=(switch.format(1, 0), switch.format(2, 0)),
+          after=(switch.format(1, 1), switch.format(3, 0), switch.format(2, 1))).run(log_folder)
+
+
+def test_other_headers(log_folder):
+    """32-bit headers, the map as words, and the image's own stub."""
+    line = CAPTURE_LINE
+    Crash("6.1-amd64", "6.1-amd64", bits=32,
+          load="-p --elf32-core-headers --pass-memmap-cmdline --enter=64 /k2",
+          line=line).run(log_folder)
+
+
+def test_reload(log_folder):
+    """Nothing is done where the running kernel keeps it current; elsewhere it is loaded again."""
+    again = "run /sbin/kexec -d -p --reload /k2 --initrd=/i2"
+    for first, is_kept in (("6.1-amd64", False), ("7-amd64", True)):
+        files = {**kexec_files(), "/k2": kernel("6.1-amd64").image, "/i2": b"070701"}
+        job = f"run /sbin/kexec -p /k2 --initrd=/i2\n{again}\nrun-expect 1 /sbin/kexec -S\nproof done"
+        with Guest(Machine(memory=1024), kernel(first), initramfs({"": job}, files),
+                   "loglevel=4 crashkernel=256M", log=log_folder) as guest:
+            guest.expect("NG-PROOF done")
+            text = "\n".join(line for _, line in guest.lines)
+        assert ("[load/kept]" in text) == is_kept
+
+
+def test_refusals(log_folder):
+    """What is missing and what is too small is said before the kernel is asked."""
+    files = {**kexec_files(), "/k2": kernel("6.1-amd64").image, "/big": bytes(80 << 20)}
+    for reservation, words, reason in (
+            ("", "-p /k2", "crash/no-reservation"), ("", "-s -p /k2", "crash/no-reservation"),
+            ("crashkernel=64M", "-p /k2 --initrd=/big", "place/no-hole")):
+        job = f"run-expect 255 /sbin/kexec {words}\nrun-expect 0 /sbin/kexec -S\nproof done"
+        with Guest(Machine(memory=1024), kernel("6.1-amd64"), initramfs({"": job}, files),
+                   f"loglevel=4 {reservation}", log=log_folder) as guest:
+            text = guest.output_of("/sbin/kexec")
+            guest.expect("NG-PROOF done")
+        assert f"[{reason}]" in text
+        assert "crashkernel=" in text
+
+
+def test_hundred_rounds(request, log_folder):
+    """The same machine dies and starts again, a hundred times."""
+    if not request.config.getoption("long"):
+        pytest.skip("--long only: an hour")
+    crash = Crash("6.1-amd64", "6.1-amd64", smp=4)
+    _, reservation, _ = RESERVATIONS[crash.where]
+    with Guest(crash.machine(), kernel(crash.first), crash.initramfs("proof captured\nreboot"),
+               f"loglevel=4 {reservation}", log=log_folder, limit=2 * 3600,
+               qemu=("-action", "reboot=reset")) as guest:
+        for _ in range(100):
+            crash.follow(guest)
