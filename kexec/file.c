@@ -125,6 +125,17 @@ static int read_fingerprint(const struct file *f, uint32_t *ret, struct diag *di
 	return r;
 }
 
+/* A file of /sys may look like any other and have no pages. */
+static bool can_be_mapped(const struct file *f)
+{
+	void *page = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, f->fd, 0);
+
+	if (page == MAP_FAILED)
+		return errno != ENODEV;
+	munmap(page, 1);
+	return true;
+}
+
 static int open_one(const char *path, struct file *f, struct diag *diag)
 {
 	int r = 0;
@@ -137,7 +148,7 @@ static int open_one(const char *path, struct file *f, struct diag *diag)
 		r = fail_errno(diag, errno, "file/stat", "examine", path);
 	} else if (S_ISDIR(f->stat.st_mode)) {
 		r = fail(diag, EISDIR, "file/directory", "'%s' is a directory", path);
-	} else if (!S_ISREG(f->stat.st_mode)) {
+	} else if (!S_ISREG(f->stat.st_mode) || !can_be_mapped(f)) {
 		r = buffer_in_memory(f, diag);
 	}
 	if (r == 0 && f->stat.st_size <= 0)

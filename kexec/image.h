@@ -68,6 +68,10 @@ struct request {
 	bool has_seed;			/* for the next kernel's random numbers */
 	uint8_t seed[SEED_LEN];
 	bool no_efi;			/* --noefi */
+	bool reuse_video_type;		/* hand the display on whoever drives it */
+	struct span dtb;		/* device tree; len 0: none */
+	bool has_entry;			/* jump to entry, not into purgatory */
+	phys_t entry;
 	enum digest digest;
 	bool quiet;			/* purgatory prints nothing on success */
 	enum on_failure on_failure;

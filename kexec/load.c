@@ -22,6 +22,7 @@ void load_init(struct load *l, const struct options *o, struct arena *a)
 	l->arena = a;
 	l->options = o;
 	l->kernel.fd = -1;
+	l->dtb.fd = -1;
 	progress_start(&l->progress);
 }
 
@@ -29,6 +30,7 @@ void load_free(struct load *l)
 {
 	progress_end(&l->progress);
 	file_close(&l->kernel);
+	file_close(&l->dtb);
 	file_sequence_close(&l->initrd);
 	initramfs_free(&l->unpacked);
 	unwrapped_free(&l->unwrapped);
@@ -123,6 +125,21 @@ static void unpack_initrd(struct load *l, struct diag *diag)
 	l->request.initrd = span_of(l->unpacked.plain.data, l->unpacked.plain.len);
 }
 
+static int open_files(struct load *l, struct diag *diag)
+{
+	const struct options *o = l->options;
+	int r = file_open(o->kernel, &l->kernel, diag);
+
+	if (r == 0)
+		r = file_sequence_open(o->initrds, o->n_initrds, l->arena, &l->initrd, diag);
+	if (r == -ENOENT && o->reuse_initrd && l->kernel.fd >= 0)
+		fail_advise(diag, "--reuseinitrd takes a running kernel of 6.6 or later that was "
+				  "started with retain_initrd; else --initrd=FILE");
+	if (r == 0 && o->dtb)
+		r = file_open(o->dtb, &l->dtb, diag);
+	return r;
+}
+
 int load_read(struct load *l, struct diag *diag)
 {
 	const struct options *o = l->options;
@@ -139,6 +156,9 @@ int load_read(struct load *l, struct diag *diag)
 		.mem_min = o->mem_min,
 		.mem_end = o->mem_end,
 		.no_efi = o->no_efi,
+		.reuse_video_type = o->reuse_video_type,
+		.has_entry = o->has_entry,
+		.entry = o->entry,
 		.digest = o->digest,
 		.quiet = o->quiet,
 		.on_failure = o->on_failure,
@@ -147,9 +167,7 @@ int load_read(struct load *l, struct diag *diag)
 		.serial_port = o->serial_port,
 		.serial_baud = o->serial_baud,
 	};
-	r = file_open(o->kernel, &l->kernel, diag);
-	if (r == 0)
-		r = file_sequence_open(o->initrds, o->n_initrds, l->arena, &l->initrd, diag);
+	r = open_files(l, diag);
 	if (r == 0)
 		r = host_read(o->host_root ? o->host_root : "", l->arena, &l->facts, diag);
 	if (r == 0)
@@ -160,6 +178,7 @@ int load_read(struct load *l, struct diag *diag)
 	req->kernel_path = o->kernel;
 	req->initrd = l->initrd.bytes;
 	req->n_initrds = l->initrd.n;
+	req->dtb = l->dtb.bytes;
 	progress_stage(&l->progress, "unwrapping the kernel");
 	if (r == 0)
 		r = probe_unwrap(req, &l->facts, l->arena, &l->unwrapped, diag);
@@ -216,6 +235,12 @@ static int settle_once(struct load *l, struct diag *diag)
 	progress_stage(&l->progress, "computing digests");
 	if (r == 0)
 		r = x86_finish_purgatory(req, &l->target, &l->plan, diag);
+	if (r == 0 && req->has_entry) {
+		l->plan.entry = req->entry;
+		note(diag, "load/entry-given",
+		     "the jump goes to the address of --entry: purgatory does not run, and nothing "
+		     "is verified");
+	}
 	if (r == 0)
 		r = plan_check(&l->plan, &l->target, req->mem_min, req->mem_end, diag);
 	return r;
@@ -277,6 +302,8 @@ static int check_files(struct load *l, struct diag *diag)
 {
 	int r = file_is_unchanged(&l->kernel, diag);
 
+	if (r == 0 && l->dtb.fd >= 0)
+		r = file_is_unchanged(&l->dtb, diag);
 	for (size_t i = 0; i < l->initrd.n && r == 0; i++)
 		r = file_is_unchanged(&l->initrd.files[i], diag);
 	return r;

@@ -28,6 +28,7 @@ struct load {
 	const struct image_type *type;
 	struct file kernel;
 	struct file_sequence initrd;
+	struct file dtb;
 	struct unwrapped unwrapped;	/* what the kernel's file turned out to hold */
 	struct span packed_initrd;	/* as given, or as the container had it */
 	struct initramfs unpacked;	/* what the initrd became, if it was unpacked */

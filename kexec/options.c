@@ -11,8 +11,13 @@
 /* What a message repeats of a word of the command line; no longer word is ever a valid one. */
 #define ECHO	"%.80s"
 
+/* Where Linux 6.6 and later show the initrd that they were started with retain_initrd to keep. */
+#define RETAINED_INITRD	"/sys/firmware/initrd"
+
 #define BAUD_MAX	115200
 #define BAUD_MIN	9600
+
+#define N_ROWS_MAX	96	/* of option_table */
 
 struct parse {
 	struct arena *arena;		/* no flag is at offset 0: there that means none */
@@ -25,11 +30,12 @@ struct parse {
 	bool asked_load, asked_exec, asked_unload, asked_panic, asked_status;
 	bool asked_entry_32bit;
 	bool asked_enter;
-	bool is_done;			/* help or version: nothing after it counts, as ever */
+	bool is_done;			/* help and the like: nothing after it counts, as ever */
 	const struct option_row *not_yet;	/* first of each kind that was given, or NULL */
 	const struct option_row *load_only;
 	const struct option_row *file_only;
 	const struct option_row *crash_only;
+	bool is_given[N_ROWS_MAX];
 	size_t n_ignored;		/* words after the kernel */
 	const char **initrds;
 };
@@ -87,6 +93,14 @@ static int take_mem_max(struct parse *p, const struct option_row *row, const cha
 	return 0;
 }
 
+static int take_entry(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (!parse_number(value, &p->out.entry))
+		return bad_value(p, row, value, "an address such as 0x1000000 or 16M");
+	p->out.has_entry = true;
+	return 0;
+}
+
 static int take_append(struct parse *p, const struct option_row *row, const char *value)
 {
 	(void)row;
@@ -97,17 +111,39 @@ static int take_append(struct parse *p, const struct option_row *row, const char
 	return 0;
 }
 
-static int take_initrd(struct parse *p, const struct option_row *row, const char *value)
+static int add_initrd(struct parse *p, const char *path)
 {
-	if (*value == '\0')
-		return bad_value(p, row, value, "the name of a file");
 	if (!p->initrds) {
 		p->initrds = arena_alloc_array(p->arena, (size_t)p->argc, sizeof(*p->initrds));
 		if (!p->initrds)
 			return fail_nomem(p->diag);
 		p->out.initrds = p->initrds;
 	}
-	p->initrds[p->out.n_initrds++] = value;
+	p->initrds[p->out.n_initrds++] = path;
+	return 0;
+}
+
+static int take_initrd(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (*value == '\0')
+		return bad_value(p, row, value, "the name of a file");
+	return add_initrd(p, value);
+}
+
+static int take_reuseinitrd(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)row, (void)value;
+	if (p->out.reuse_initrd)
+		return 0;
+	p->out.reuse_initrd = true;
+	return add_initrd(p, RETAINED_INITRD);
+}
+
+static int take_dtb(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (*value == '\0')
+		return bad_value(p, row, value, "the name of a file");
+	p->out.dtb = value;
 	return 0;
 }
 
@@ -372,10 +408,18 @@ const struct option_row option_table[] = {
 	  .value = "FILE", .help = "initial ram disk; several are joined in order" },
 	{ "ramdisk", .group = GROUP_KERNEL, .is_load_only = true, .take = take_initrd,
 	  .value = "FILE" },
+	{ "reuseinitrd", .group = GROUP_KERNEL, .is_load_only = true, .take = take_reuseinitrd,
+	  .help = "the running kernel's initrd, if it was told\nto retain_initrd" },
+	{ "dtb", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
+	  .take = take_dtb, .value = "FILE", .help = "a device tree for the new kernel" },
 	{ "type", 't', .group = GROUP_KERNEL, .take = take_type, .value = "TYPE",
 	  .help = "insist on this image type, e.g. bzImage" },
 	{ "noefi", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
 	  SETS(out.no_efi), .help = "do not tell the new kernel about EFI" },
+	{ "reuse-video-type", .group = GROUP_KERNEL, .is_load_only = true,
+	  .needs_kexec_load = true, SETS(out.reuse_video_type),
+	  .help = "hand on the display as it was at the last boot,\n"
+		  "though a driver has reprogrammed it" },
 	{ "initrd-unpack", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
 	  .needs_kexec_load = true, .take = take_initrd_unpack, .value = "WHEN",
 	  .help = "unpack it now, not after the jump: auto\n(default), yes or no" },
@@ -402,6 +446,9 @@ const struct option_row option_table[] = {
 	  .needs_kexec_load = true, .take = take_enter, .value = "HOW",
 	  .help = "auto (default), direct (the kernel itself,\nunpacked at load time), 64 or 32 "
 		  "(its stub)" },
+	{ "entry", .group = GROUP_PLACEMENT, .needs_kexec_load = true, .take = take_entry,
+	  .value = "ADDR", .help = "jump there and not into purgatory, which then\n"
+				  "verifies nothing" },
 	{ "entry-32bit", .group = GROUP_PLACEMENT, .is_load_only = true, .needs_kexec_load = true,
 	  .take = take_entry_32bit, .help = "same as --enter=32" },
 
@@ -458,17 +505,14 @@ const struct option_row option_table[] = {
 	{ "load-jump-back-helper", NOT_YET },
 	{ "load-live-update", NOT_YET },
 	{ "exec-live-update", NOT_YET },
-	{ "entry", NOT_YET, .value = "ADDR" },
 	{ "module", NOT_YET, .value = "FILE" },
-	{ "dtb", NOT_YET, .value = "FILE" },
 	{ "real-mode", NOT_YET },
 	{ "args-elf", NOT_YET },
 	{ "args-none", NOT_YET },
-	{ "reuseinitrd", NOT_YET },
-	{ "reuse-video-type", NOT_YET },
 	{ "reset-vga", NOT_YET },
 };
 const size_t n_option_table = array_len(option_table);
+_Static_assert(array_len(option_table) <= N_ROWS_MAX, "raise N_ROWS_MAX");
 
 /* "--a, --b and --c" of the rows that begin with name, for the message. */
 static const char *name_candidates(struct parse *p, const char *name, size_t len, bool is_ours)
@@ -544,9 +588,10 @@ static int apply(struct parse *p, const struct option_row *row, const char *valu
 		p->load_only = row;
 	if (row->needs_kexec_load && !p->out.needs_kexec_load)
 		p->out.needs_kexec_load = row->name;
+	p->is_given[row - option_table] = true;
 	if (row->flag_off != 0)
 		*(bool *)((char *)p + row->flag_off) = true;
-	p->is_done = p->out.help || p->out.version;
+	p->is_done = p->out.help || p->out.version || p->out.print_ckr_size;
 	return row->take ? row->take(p, row, value) : 0;
 }
 
@@ -640,6 +685,11 @@ static int parse_words(struct parse *p)
 
 static int fail_not_yet(struct parse *p, const struct option_row *row)
 {
+	if (strstr(row->name, "live-update")) {
+		fail(p->diag, EOPNOTSUPP, "options/not-yet",
+		     "--%s is for a Xen host, which kexec-ng does not know", row->name);
+		return fail_advise(p->diag, "kexec-tools, on such a host");
+	}
 	fail(p->diag, EOPNOTSUPP, "options/not-yet",
 	     "--%s is an option of kexec-tools that this kexec-ng does not have yet",
 	     row->name);
@@ -695,9 +745,9 @@ static int settle_mode(struct parse *p)
 	struct options *o = &p->out;
 	int r;
 
-	if (p->is_done || o->print_ckr_size || p->asked_status)
+	if (p->is_done || p->asked_status)
 		o->force = false;
-	if (p->is_done || o->print_ckr_size)
+	if (p->is_done)
 		return 0;
 	if (p->asked_status) {
 		o->status_crash = p->asked_panic || !p->asked_load;
@@ -739,6 +789,23 @@ static int settle_values(struct parse *p)
 	return 0;
 }
 
+/* "--a, --b" of those given that only kexec_load can honour. */
+static const char *list_kexec_load_only(struct parse *p)
+{
+	const char *list = "";
+
+	for (size_t i = 0; i < n_option_table; i++) {
+		const struct option_row *row = &option_table[i];
+
+		if (!p->is_given[i] || !row->needs_kexec_load)
+			continue;
+		list = arena_printf(p->arena, "%s%s--%s", list, *list ? ", " : "", row->name);
+		if (!list)
+			return "several options";
+	}
+	return list;
+}
+
 static void note_ignored(struct parse *p)
 {
 	const struct options *o = &p->out;
@@ -748,14 +815,21 @@ static void note_ignored(struct parse *p)
 		     p->n_ignored, p->n_ignored == 1 ? "" : "s", p->n_ignored == 1 ? "is" : "are");
 	if (o->load && o->call == CALL_FILE && o->needs_kexec_load)
 		warn(p->diag, "options/no-effect",
-		     "--%s changes nothing with -s: the running kernel decides that",
-		     o->needs_kexec_load);
+		     "no effect with -s, as the running kernel decides that: %s",
+		     list_kexec_load_only(p));
 	if (o->load && !o->load_crash && p->crash_only)
 		note(p->diag, "options/no-effect", "--%s changes nothing without -p",
 		     p->crash_only->name);
-	if (o->load && o->call == CALL_LOAD && p->file_only)
-		note(p->diag, "options/no-effect", "--%s changes nothing with -c",
+	if (o->load && p->file_only && o->call == CALL_LOAD)
+		warn(p->diag, "options/no-effect", "--%s has no effect with -c",
 		     p->file_only->name);
+	if (o->load && p->file_only && o->call == CALL_AUTO && o->needs_kexec_load)
+		warn(p->diag, "options/no-effect",
+		     "--%s has no effect with --%s, which needs the other system call",
+		     p->file_only->name, o->needs_kexec_load);
+	if (!o->exec && (o->no_ifdown || o->no_sync))
+		note(p->diag, "options/no-effect",
+		     "-x and -y have no effect, as there is no jump now");
 }
 
 int options_parse(int argc, char *const argv[], struct arena *a, struct options *ret,

@@ -54,13 +54,18 @@ struct options {
 	size_t n_initrds;
 	const char *append;		/* --append, --command-line; NULL if not given */
 	bool reuse_cmdline;
+	bool reuse_initrd;		/* a path among initrds is of the running kernel's own */
+	const char *dtb;		/* path; NULL: none */
 	const char *type;		/* NULL: probe */
 	phys_t mem_min;
 	phys_t mem_end;			/* exclusive (--mem-max is not); UINT64_MAX: no limit */
 	enum enter enter;
 	enum digest digest;		/* --digest; --no-checks is DIGEST_NONE */
 	enum initrd_unpack initrd_unpack;
+	bool has_entry;			/* --entry: jump there, not into purgatory */
+	phys_t entry;
 	bool no_efi;
+	bool reuse_video_type;
 
 	/* With load_crash only. */
 	enum core_class core_class;

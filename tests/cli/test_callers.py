@@ -19,6 +19,7 @@ LOADS = {
     "petitboot": ("-l", "--debug", "--initrd=INITRD", "--append=root=/dev/vda1", "KERNEL"),
     "abbreviated": ("--dry", "--load", "KERNEL", "--init=INITRD", "--com=root=/dev/vda1"),
     "by hand": ("-l", "KERNEL", "--initrd=INITRD", "--reuse-cmdline"),
+    "petitboot, device tree": ("-l", "--initrd=INITRD", "--dtb=TREE", "--append=x", "KERNEL"),
     "all in one": ("-fd", "KERNEL", "--initrd=INITRD", "--append=x"),
     "bare": ("KERNEL", "--initrd=INITRD", "--append=x"),
     "call chosen": ("-a", "-l", "KERNEL", "--initrd=INITRD", "--append=x"),
@@ -37,7 +38,6 @@ CRASH_LOADS = {
 
 REFUSED = {
     "Heads, multiboot": ("-l", "KERNEL", "--command-line", "x", "--module", "INITRD args"),
-    "petitboot, device tree": ("-l", "--initrd=INITRD", "--dtb=INITRD", "--append=x", "KERNEL"),
 }
 
 NO_LOAD = {
@@ -54,10 +54,12 @@ NO_LOAD = {
 def fill(folder):
     """Puts real files into a command line."""
     (folder / "initrd").write_bytes(b"070701" * 1000)
+    (folder / "tree").write_bytes(b"\xd0\x0d\xfe\xed" + (40).to_bytes(4, "big") + bytes(32))
 
     def filled(words):
         return [word.replace("KERNEL", str(images.path("6.1-amd64"))).replace(
-            "INITRD", str(folder / "initrd")) for word in words]
+            "INITRD", str(folder / "initrd")).replace("TREE", str(folder / "tree"))
+                for word in words]
 
     return filled
 
@@ -114,6 +116,37 @@ def test_file_call_with_what_it_cannot_do(pc, fill):
     result = run("--dry-run", "--json", pc, *fill(("-s", "-l", "KERNEL", "--mem-max=1G")))
     assert result.status == 0 and result.reasons() == [], result
     assert b"--mem-max" in result.err and b"[options/no-effect]" in result.err
+
+
+def test_file_call_names_all_it_cannot_do(pc, fill):
+    result = run("--dry-run", pc, *fill(("-s", "-l", "KERNEL", "--mem-max=1G", "-i", "--noefi")))
+    assert result.status == 0 and b": --noefi, --mem-max, --no-checks [" in result.err, result
+
+
+def test_entry(pc, fill):
+    """It has to be in something that is loaded; purgatory is then left out."""
+    words = fill(("-l", "KERNEL", "--seed=1"))
+    plan = plans.Plan(run("--dry-run", "--json", pc, *words).done().out)
+    purgatory = plan["entry"]
+    inside = plan["jump"]["entry"]
+    assert inside != purgatory
+    plan = plans.Plan(run("--dry-run", "--json", pc, *words, f"--entry={inside}").done().out)
+    assert plan["entry"] == inside and "load/entry-given" in plan.notes
+    run("--dry-run", pc, *words, "--entry=0xfff").failed("plan/entry-outside", says=("0xfff",))
+
+
+def test_device_tree_is_none(pc, fill):
+    run("--dry-run", pc, *fill(("-l", "KERNEL", "--dtb=INITRD"))).failed("params/no-device-tree")
+    run("--dry-run", pc, *fill(("-l", "KERNEL", "--dtb=/nonexistent"))).failed("file/open")
+
+
+def test_serial_without_a_console(pc, fill):
+    """Said when it has no effect, and not when it has."""
+    words = fill(("-l", "KERNEL", "--serial=ttyS1"))
+    result = run("--dry-run", "--json", pc, *words)
+    has_console = "ttyS" in plans.Plan(result.out)["console"]
+    assert has_console != (b"[purgatory/serial-unused]" in result.err), result
+    run("--dry-run", pc, *words, "--console-serial").done()
 
 
 @pytest.mark.parametrize("enter", ["--enter=32", "--entry-32bit", "--enter=direct"])

@@ -600,7 +600,11 @@ static void test_calls(void **state)
 	notes("-l K -s -i", "options/no-effect", true);
 	notes("-l K -i", "options/no-effect", false);
 	notes("-l K -c --no-cma", "options/no-effect", true);
+	notes("-l K --no-cma --mem-max=1G", "options/no-effect", true);
 	notes("-l K --no-cma --force-dtb", "options/no-effect", false);
+	notes("-l K -x", "options/no-effect", true);
+	notes("-l K -y", "options/no-effect", true);
+	notes("-f K -x -y", "options/no-effect", false);
 	notes("-l K --args-linux", "options/no-effect", true);
 	notes("-l K another", "options/extra-word", true);
 	notes("-l K", "options/extra-word", false);
@@ -643,6 +647,41 @@ static void test_callers_that_load(void **state)
 	mode_is("-d -l K --command-line C --initrd=I --append=A", "l");		/* Heads */
 }
 
+/* All that -s makes ineffective are named, each once. */
+static void test_no_effect_names_all(void **state)
+{
+	struct run t;
+
+	(void)state;
+	parses(&t, "-l K --mem-max=1G --noefi -s -i --mem-max=2G --serial=ttyS1 --entry=1M");
+	assert_non_null(strstr(diag_find_note(&t.diag, "options/no-effect")->text,
+			       ": --noefi, --mem-max, --entry, --serial, --no-checks"));
+	done(&t);
+}
+
+static void test_what_the_next_kernel_gets(void **state)
+{
+	struct run t;
+
+	(void)state;
+	parses(&t, "-l --dtb=D K");			/* petitboot */
+	assert_string_equal(t.o.dtb, "D");
+	assert_false(t.o.has_entry || t.o.reuse_video_type || t.o.reuse_initrd);
+	done(&t);
+	parses(&t, "-l K --entry=16M --reuse-video-type --reuseinitrd --initrd=I --reuseinitrd");
+	assert_true(t.o.has_entry && t.o.entry == 16 * MIB);
+	assert_true(t.o.reuse_video_type && t.o.reuse_initrd);
+	assert_int_equal(t.o.n_initrds, 2);
+	assert_string_equal(t.o.initrds[0], "/sys/firmware/initrd");
+	assert_string_equal(t.o.initrds[1], "I");
+	done(&t);
+	fails("-l K --dtb=", "options/bad-value");
+	fails("-l K --entry=here", "options/bad-value");
+	fails("-u --dtb=D", "options/no-load");
+	fails("--load-live-update K", "options/not-yet");
+	fails("--exec-live-update", "options/not-yet");
+}
+
 static void test_callers_of_kdump(void **state)
 {
 	(void)state;
@@ -652,7 +691,6 @@ static void test_callers_of_kdump(void **state)
 	mode_is("-s -p --command-line=C --initrd=I K", "lp");	/* Fedora */
 	mode_is("-p K --append=C --initrd=I -a", "lp");		/* openSUSE */
 	fails("-d -l K --module=M --module=N", "options/not-yet");		/* Heads, Xen */
-	fails("-l --dtb=D K", "options/not-yet");				/* petitboot */
 	mode_is("-s -p -u", "U");
 	mode_is("-a -p -u", "U");
 	mode_is("-pu", "U");
@@ -712,6 +750,8 @@ int main(void)
 		cmocka_unit_test(test_seed),
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_callers_that_load),
+		cmocka_unit_test(test_no_effect_names_all),
+		cmocka_unit_test(test_what_the_next_kernel_gets),
 		cmocka_unit_test(test_callers_of_kdump),
 		cmocka_unit_test(test_argv_that_is_none),
 		cmocka_unit_test(test_no_memory),

@@ -304,6 +304,48 @@ static void test_display(void **state)
 	assert_non_null(strstr(diag_find_note(&diag, "params/display-cleared")->text, "i915"));
 }
 
+static void test_display_reused(void **state)
+{
+	const uint8_t *zp;
+
+	(void)state;
+	memset(facts.boot_params, 0x11, 0x40);
+	facts.boot_params[0x0f] = 0x70;
+	facts.display = DISPLAY_NATIVE;
+	req.reuse_video_type = true;
+	zp = params_of_plan();
+	assert_int_equal(at8(zp, 0x0f), 0x70);
+	assert_int_equal(at8(zp, 0x3f), 0x11);
+	assert_null(diag_find_note(&diag, "params/display-cleared"));
+}
+
+static void test_device_tree(void **state)
+{
+	uint8_t tree[48] = { 0xd0, 0x0d, 0xfe, 0xed, 0, 0, 0, 44 };
+	const uint8_t *node;
+	size_t len;
+
+	(void)state;
+	tree[43] = 0x77;
+	req.dtb = span_of(tree, sizeof(tree));
+	node = node_of(params_of_plan(), SETUP_DTB, &len);
+	assert_non_null(node);
+	assert_int_equal(len, sizeof(tree));
+	assert_memory_equal(node, tree, sizeof(tree));
+	tree[7] = 49;
+	expect_id("params/device-tree-truncated");
+	tree[0] = 0xd1;
+	expect_id("params/no-device-tree");
+	tree[0] = 0xd0;
+	req.dtb.len = 7;
+	expect_id("params/no-device-tree");
+	tree[7] = 48;
+	req.dtb.len = sizeof(tree);
+	assert_int_equal(try_plan(), 0);
+	set16(image, HDR_VERSION, 0x0208);
+	expect_id("params/no-setup-data");
+}
+
 static void test_nothing_else_is_inherited(void **state)
 {
 	const uint8_t *zp;
@@ -466,6 +508,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_efi_is_carried_over, fresh, done),
 		cmocka_unit_test_setup_teardown(test_efi_is_dropped_whole, fresh, done),
 		cmocka_unit_test_setup_teardown(test_display, fresh, done),
+		cmocka_unit_test_setup_teardown(test_display_reused, fresh, done),
+		cmocka_unit_test_setup_teardown(test_device_tree, fresh, done),
 		cmocka_unit_test_setup_teardown(test_nothing_else_is_inherited, fresh, done),
 		cmocka_unit_test_setup_teardown(test_edd_secure_boot_and_subarch, fresh, done),
 		cmocka_unit_test_setup_teardown(test_command_line_limits, fresh, done),

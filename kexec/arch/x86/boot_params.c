@@ -184,18 +184,21 @@ static void lay_out_efi(const struct bzimage *image, const struct request *req,
 	l->efi_map = add_node(l, facts->efi.n_map * EFI_MEMDESC_LEN);
 }
 
-static bool display_is_handed_on(const struct facts *facts)
+/* Who asks for it with --reuse-video-type knows better what the hardware still shows. */
+static bool display_is_handed_on(const struct request *req, const struct facts *facts)
 {
-	return facts->has_boot_params && facts->display != DISPLAY_NATIVE;
+	return facts->has_boot_params &&
+	       (facts->display != DISPLAY_NATIVE || req->reuse_video_type);
 }
 
-static void note_what_is_lost(const struct facts *facts, struct diag *diag)
+static void note_what_is_lost(const struct request *req, const struct facts *facts,
+			      struct diag *diag)
 {
 	if (!facts->has_boot_params)
 		note(diag, "params/no-boot-params",
 		     "/sys/kernel/boot_params cannot be read: no display, EDD or secure boot state "
 		     "is handed on");
-	else if (!display_is_handed_on(facts) && facts->boot_params[ZP_ORIG_VIDEO_ISVGA] != 0)
+	else if (!display_is_handed_on(req, facts) && facts->boot_params[ZP_ORIG_VIDEO_ISVGA] != 0)
 		note(diag, "params/display-cleared",
 		     "the display is driven by %s, which reprogrammed it: the next kernel shows "
 		     "nothing on it until its own driver loads",
@@ -204,6 +207,30 @@ static void note_what_is_lost(const struct facts *facts, struct diag *diag)
 		warn(diag, "params/no-rsdp",
 		     "the ACPI root pointer is not known although this machine has EFI: the next "
 		     "kernel may find no ACPI");
+}
+
+/* Source: Devicetree Specification 0.4, 5.2: big endian, the magic and then the length of it all. */
+static int check_dtb(const struct bzimage *image, const struct request *req, struct diag *diag)
+{
+	const uint32_t magic = 0xd00dfeed;
+	uint32_t found = 0, len = 0;
+
+	if (req->dtb.len == 0)
+		return 0;
+	if (!span_copy(req->dtb, 0, &found, sizeof(found)) ||
+	    !span_copy(req->dtb, 4, &len, sizeof(len)) || __builtin_bswap32(found) != magic)
+		return fail(diag, EINVAL, "params/no-device-tree",
+			    "what --dtb names is no flattened device tree: it begins with %08x, not "
+			    "%08x", __builtin_bswap32(found), magic);
+	if (__builtin_bswap32(len) > req->dtb.len)
+		return fail(diag, EINVAL, "params/device-tree-truncated",
+			    "the device tree says that it has %u bytes, the file has %zu",
+			    __builtin_bswap32(len), req->dtb.len);
+	if (image->version < 0x0209)
+		return fail(diag, EINVAL, "params/no-setup-data",
+			    "a kernel of boot protocol %u.%02u takes no device tree: it came with "
+			    "2.09", image->version >> 8, image->version & 0xff);
+	return 0;
 }
 
 int params_lay_out(const struct bzimage *image, const struct request *req,
@@ -224,6 +251,8 @@ int params_lay_out(const struct bzimage *image, const struct request *req,
 				   cmdline_len - image->cmdline_max);
 	}
 	r = choose_e820(image, facts, a, &l, diag);
+	if (r == 0)
+		r = check_dtb(image, req, diag);
 	if (r < 0)
 		return r;
 	l.cmdline = add_piece(&l, max_u64(cmdline_len + 1, COMMAND_LINE_SIZE));
@@ -233,8 +262,10 @@ int params_lay_out(const struct bzimage *image, const struct request *req,
 		lay_out_efi(image, req, facts, &l, diag);
 		if (req->has_seed)
 			l.rng_seed = add_node(&l, SEED_LEN);
+		if (req->dtb.len > 0)
+			l.dtb = add_node(&l, req->dtb.len);
 	}
-	note_what_is_lost(facts, diag);
+	note_what_is_lost(req, facts, diag);
 	*ret = l;
 	return 0;
 }
@@ -272,12 +303,13 @@ static void write_memory_sizes(const struct params_layout *l, uint8_t *buf)
 	}
 }
 
-static void write_firmware_facts(const struct facts *facts, uint8_t *buf)
+static void write_firmware_facts(const struct request *req, const struct facts *facts,
+				 uint8_t *buf)
 {
 	const uint8_t *old = facts->boot_params;
 
 	put64(buf + ZP_ACPI_RSDP_ADDR, facts->rsdp);
-	if (display_is_handed_on(facts)) {
+	if (display_is_handed_on(req, facts)) {
 		memcpy(buf + ZP_SCREEN_INFO, old + ZP_SCREEN_INFO, SCREEN_INFO_LEN);
 		memcpy(buf + ZP_EDID_INFO, old + ZP_EDID_INFO, EDID_INFO_LEN);
 	}
@@ -396,13 +428,16 @@ void params_write(const struct bzimage *image, const struct params_layout *l,
 {
 	phys_t head = 0;
 
-	write_firmware_facts(facts, buf);
+	write_firmware_facts(req, facts, buf);
 	write_header(image, facts, l, at, buf);
 	write_e820(l, buf);
 	write_memory_sizes(l, buf);
 	memcpy(buf + l->cmdline.off, req->cmdline, strlen(req->cmdline));
 	write_efi(l, facts, at->params, buf);
 	write_rng_seed(l, req, buf);
+	if (l->dtb.len > 0)
+		memcpy(buf + l->dtb.off, req->dtb.data, l->dtb.len);
+	link_node(&l->dtb, SETUP_DTB, at->params, &head, buf);
 	link_node(&l->rng_seed, SETUP_RNG_SEED, at->params, &head, buf);
 	link_node(&l->efi_map, SETUP_NONE, at->params, &head, buf);
 	link_node(&l->efi, SETUP_EFI, at->params, &head, buf);

@@ -17,6 +17,7 @@
 enum setup_type {
 	SETUP_NONE = 0,
 	SETUP_E820_EXT = 1,
+	SETUP_DTB = 2,
 	SETUP_EFI = 4,
 	SETUP_RNG_SEED = 9,
 };
@@ -35,6 +36,7 @@ struct params_layout {
 	struct params_piece efi;
 	struct params_piece efi_map;
 	struct params_piece rng_seed;
+	struct params_piece dtb;
 	size_t len;
 	const struct mem_entry *e820;	/* all entries that are handed on */
 	size_t n_e820;

@@ -228,6 +228,10 @@ static int set_serial(const struct request *req, const struct facts *facts, stru
 	const bool is_wanted = req->console_serial < 0 ? facts->console.serial_port != 0 :
 							 req->console_serial > 0;
 
+	if (!is_wanted && (req->serial_port != 0 || req->serial_baud != 0))
+		warn(diag, "purgatory/serial-unused",
+		     "--serial and --serial-baud have no effect: the running kernel has no console "
+		     "on a serial port, and --console-serial was not given");
 	if (!is_wanted)
 		return 0;
 	handoff->flags |= HANDOFF_SERIAL;
