@@ -128,12 +128,12 @@ def unpack(suite, work, folder):
     (folder / "version").write_text(version + "\n")
 
 
-def kexec_tools(suite):
+def fetched(suite):
     """The kexec-tools of a Debian suite, fetched once."""
     folder = guest.cache() / "kexec-tools" / suite
     if not (folder / "version").exists():
         if sys.stdout.isatty():
-            print(f"bench: fetching kexec-tools of {suite}", flush=True)
+            print(f"fetching kexec-tools of {suite}", flush=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
             unpack(suite, pathlib.Path(work), pathlib.Path(work) / "done")
