@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Things of the running kernel and of the user's that the next kernel gets on request."""
+
+import pytest
+
+from guest import Guest, Machine, initramfs, kernel, kexec_files
+
+FIRST = "6.12-amd64"  # the first of ours that shows its initrd
+TREE = b"\xd0\x0d\xfe\xed" + (40).to_bytes(4, "big") + bytes(range(32))
+NODES = "/sys/kernel/boot_params/setup_data"
+APPEND = "--append='console=ttyS0 panic=-1 ng.job=second'"
+
+
+def in_guest(load, log, append="retain_initrd", jobs=None):
+    jobs = {"": f"run /sbin/kexec {load} {APPEND}\nrun /sbin/kexec -e", **(jobs or {})}
+    files = {**kexec_files(), "/k2": kernel(FIRST).image, "/tree": TREE}
+    return Guest(Machine(), kernel(FIRST), initramfs(jobs, files), append, log=log)
+
+
+@pytest.mark.parametrize("call", ["-c", "-s"])
+def test_initrd_of_the_running_kernel(call, log_folder):
+    """It is the only one here that has the second job."""
+    with in_guest(f"{call} -l /k2 --reuseinitrd", log_folder,
+                  jobs={"second": "proof second"}) as guest:
+        guest.expect("NG-PROOF second")
+
+
+def test_no_initrd_to_reuse(log_folder):
+    with Guest(Machine(), kernel(FIRST), initramfs(
+            {"": "run-expect 255 /sbin/kexec -l /k2 --reuseinitrd\nproof done"},
+            {**kexec_files(), "/k2": kernel(FIRST).image}), log=log_folder) as guest:
+        guest.expect(r"cannot open '/sys/firmware/initrd'.*\[file/open\]")
+        guest.expect("try: .*retain_initrd")
+        guest.expect("NG-PROOF done")
+
+
+def test_device_tree(log_folder):
+    """Among the nodes that the next kernel shows is one of type 2 (SETUP_DTB)."""
+    shows = "\n".join(f"show {NODES}/{n}/type" for n in range(2))
+    with in_guest("-l /k2 --reuseinitrd --dtb=/tree", log_folder,
+                  jobs={"second": f"{shows}\nproof second"}) as guest:
+        guest.expect(f"NG-SHOW {NODES}/0/type")
+        begin = len(guest.lines)
+        guest.expect("NG-PROOF second")
+        assert "0x2" in [text for _, text in guest.lines[begin:]]
