@@ -14,8 +14,8 @@
 #define PURGATORY_MAGIC		0x52505547474e584bULL	/* "KXNGGUPR" */
 
 /* handoff.leave */
-#define LEAVE_64	0	/* long mode, rsi = arg */
-#define LEAVE_32	1	/* protected mode, paging off, esi = arg */
+#define LEAVE_64	0	/* long mode, rsi = arg, rdi = c_arg */
+#define LEAVE_32	1	/* protected mode, paging off, esi = arg, 4(%esp) = c_arg */
 
 /* handoff.flags */
 #define HANDOFF_QUIET		(1 << 0)	/* print nothing on success */
@@ -34,8 +34,11 @@
 #define HANDOFF_ARG		0x30
 #define HANDOFF_RING3_EXIT	0x48
 #define HANDOFF_RING3_CS32	0x50
-#define HANDOFF_RING		0x28c
-#define HANDOFF_N_NMIS		0x298
+#define HANDOFF_EAX		0x58
+#define HANDOFF_EBX		0x5c
+#define HANDOFF_C_ARG		0x60
+#define HANDOFF_RING		0x29c
+#define HANDOFF_N_NMIS		0x2a8
 
 #ifndef __ASSEMBLER__
 
@@ -96,6 +99,10 @@ struct handoff {
 	uint64_t ring3_exit;		/* 0x48 */
 	uint32_t ring3_cs32;		/* 0x50: a 32-bit code segment for LEAVE_32; 0: none */
 	uint32_t paging;		/* enum handoff_paging */
+	/* What formats that are no Linux want. */
+	uint32_t eax;			/* 0x58 */
+	uint32_t ebx;			/* 0x5c */
+	uint64_t c_arg;			/* 0x60: the first argument of a C function */
 	uint64_t vga_text;		/* 80x25 text frame buffer: 0xb8000, or a dummy one */
 	uint16_t serial_port;
 	uint16_t serial_divisor;	/* 0: leave the UART as it is */
@@ -111,10 +118,10 @@ struct handoff {
 	uint32_t crc;			/* CRC32C of all before it */
 
 	/* Written by purgatory. */
-	uint32_t ring;			/* 0x28c: %cs & 3 at entry */
+	uint32_t ring;			/* 0x29c: %cs & 3 at entry */
 	uint32_t verdict;		/* enum handoff_verdict */
 	uint32_t bad_region;		/* index or HANDOFF_SELF, after VERDICT_MISMATCH */
-	uint32_t n_nmis;		/* 0x298 */
+	uint32_t n_nmis;		/* 0x2a8 */
 	uint32_t n_levels;		/* of paging, at the jump: 4 or 5; 0 in ring 3 */
 	uint64_t bad_off;		/* of the first bad chunk in bad_region */
 	uint32_t log_len;		/* all that was printed, in every ring, is also here */
@@ -129,6 +136,9 @@ HANDOFF_AT(entry, HANDOFF_ENTRY);
 HANDOFF_AT(arg, HANDOFF_ARG);
 HANDOFF_AT(ring3_exit, HANDOFF_RING3_EXIT);
 HANDOFF_AT(ring3_cs32, HANDOFF_RING3_CS32);
+HANDOFF_AT(eax, HANDOFF_EAX);
+HANDOFF_AT(ebx, HANDOFF_EBX);
+HANDOFF_AT(c_arg, HANDOFF_C_ARG);
 HANDOFF_AT(ring, HANDOFF_RING);
 HANDOFF_AT(n_nmis, HANDOFF_N_NMIS);
 

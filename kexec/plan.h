@@ -78,7 +78,10 @@ struct plan {
 	enum jump_mode jump_mode;
 	enum paging paging;
 	phys_t jump_entry;		/* where purgatory leaves to */
-	phys_t jump_arg;		/* boot_params */
+	phys_t jump_arg;		/* boot_params, in rsi; 0: none */
+	uint32_t jump_eax;		/* what formats that are no Linux want in registers ... */
+	uint32_t jump_ebx;
+	uint64_t jump_c_arg;		/* ... and as the first argument of a C function */
 
 	/* For reports; all optional. */
 	const char *kernel_version;	/* the string in the image */

@@ -4,8 +4,9 @@
  *
  * State in:	any ring, long mode, 4- or 5-level paging. We, handoff.entry and handoff.arg are
  *		below 4 GiB (main.c has checked). In ring 0 traps_prepare_32bit() has been called.
- * State out:	at handoff.entry with esi = handoff.arg, esp = the end of our stack, every other
- *		general register 0, DF=0, and
+ * State out:	at handoff.entry with esi = handoff.arg, eax = handoff.eax, ebx = handoff.ebx, at
+ *		the end of our stack the frame of a C function: return address 0, handoff.c_arg;
+ *		every other general register 0, DF=0, and
  *		ring 0	CS = 0x10, DS = ES = FS = GS = SS = 0x18 in a GDT of ours, all flat; IF=0;
  *			paging off, EFER.LME, CR3 and CR4 (PAE, LA57, ...) clear; an IDT in which
  *			only NMI has a gate;
@@ -36,6 +37,10 @@ gdt32_end:
 leave32:
 	cld
 	lea	stack_end(%rip), %rsp
+	mov	handoff+HANDOFF_C_ARG(%rip), %rax
+	shl	$32, %rax
+	push	%rax			/* for 32-bit code two words: 0, c_arg */
+	push	handoff+HANDOFF_EAX(%rip)	/* and two: eax, ebx */
 	mov	handoff+HANDOFF_ARG(%rip), %esi
 	mov	handoff+HANDOFF_ENTRY(%rip), %ebx
 	mov	handoff+HANDOFF_RING3_CS32(%rip), %eax
@@ -110,9 +115,10 @@ in_process:
 	mov	%eax, %es
 
 jump:
-	push	%ebx
-	xor	%eax, %eax
-	xor	%ebx, %ebx
+	mov	%ebx, %edx
+	pop	%eax
+	pop	%ebx
+	push	%edx
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	xor	%edi, %edi

@@ -4,8 +4,9 @@
  *
  * State in:	any ring. In ring 0 entry.S has loaded CS = 0x10 and DS = ES = SS = 0x18 and
  *		cleared IF; they have not changed since.
- * State out:	at handoff.entry with rsi = handoff.arg, rsp = the end of our stack, every other general
- *		register 0, DF=0. Our GDT, IDT and page tables stay in use.
+ * State out:	at handoff.entry with rsi = handoff.arg, rdi = handoff.c_arg, rax = handoff.eax,
+ *		rbx = handoff.ebx, rsp = the end of our stack, every other general register 0, DF=0.
+ *		Our GDT, IDT and page tables stay in use.
  */
 #include "handoff.h"
 
@@ -17,11 +18,11 @@ leave64:
 	cld
 	lea	stack_end(%rip), %rsp
 	mov	handoff+HANDOFF_ARG(%rip), %rsi
-	xor	%eax, %eax
-	xor	%ebx, %ebx
+	mov	handoff+HANDOFF_C_ARG(%rip), %rdi
+	mov	handoff+HANDOFF_EAX(%rip), %eax
+	mov	handoff+HANDOFF_EBX(%rip), %ebx
 	xor	%ecx, %ecx
 	xor	%edx, %edx
-	xor	%edi, %edi
 	xor	%ebp, %ebp
 	xor	%r8d, %r8d
 	xor	%r9d, %r9d

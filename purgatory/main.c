@@ -87,7 +87,8 @@ static const char *find_flaw_in_leave(void)
 		return "unknown way to leave";
 	if (!is_below_4gib(handoff.self, (uint64_t)(image_end - image_start)))
 		return "32-bit entry, but purgatory is above 4 GiB";
-	if (!is_below_4gib(handoff.entry, 1) || !is_below_4gib(handoff.arg, 1))
+	if (!is_below_4gib(handoff.entry, 1) || !is_below_4gib(handoff.arg, 1) ||
+	    !is_below_4gib(handoff.c_arg, 1))
 		return "32-bit entry, but kernel or parameters are above 4 GiB";
 	if (!is_ring0() && handoff.ring3_cs32 == 0)
 		return "32-bit entry, but no 32-bit code segment";

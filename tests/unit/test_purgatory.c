@@ -44,9 +44,11 @@ struct arrival {
 	uint64_t rsp;
 	uint64_t rdi;
 	uint64_t rflags;
-	uint64_t others;	/* all the general registers but rsi, rdi and rsp, ored */
+	uint64_t others;	/* all the general registers but the named ones, ored */
 	uint64_t ds;
 	uint64_t pushed;	/* AT_ENTRY32: where pushal put the registers */
+	uint64_t rax;
+	uint64_t rbx;
 };
 
 struct arrival arrival;
@@ -87,7 +89,9 @@ __asm__(".text\n"
 	"	mov %rdi, arrival+24(%rip)\n"
 	"	pushfq\n"
 	"	popq arrival+32(%rip)\n"
-	"	or %rbx, %rax; or %rcx, %rax; or %rdx, %rax; or %rbp, %rax; or %r8, %rax\n"
+	"	mov %rax, arrival+64(%rip)\n"
+	"	mov %rbx, arrival+72(%rip)\n"
+	"	mov %rcx, %rax; or %rdx, %rax; or %rbp, %rax; or %r8, %rax\n"
 	"	or %r9, %rax; or %r10, %rax; or %r11, %rax; or %r12, %rax; or %r13, %rax\n"
 	"	or %r14, %rax; or %r15, %rax\n"
 	"	mov %rax, arrival+40(%rip)\n"
@@ -355,13 +359,28 @@ static void test_entry64(void **state)
 	(void)state;
 	assert_int_equal(run(), AT_ENTRY64);
 	assert_int_equal(arrival.rsi, 0x123456789abcdef0);
-	assert_int_equal(arrival.rdi, 0);
+	assert_int_equal(arrival.rdi | arrival.rax | arrival.rbx, 0);
 	assert_int_equal(arrival.others, 0);
 	assert_int_equal(arrival.rflags & RFLAGS_DF, 0);
 	assert_in_range(arrival.rsp, (uintptr_t)stage.image, (uintptr_t)stage.image + stage.image_len);
 	assert_int_equal(stage.h->ring, 3);
 	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
 	assert_string_equal(log_text(), "kexec: 3 segments intact, starting kernel\n");
+}
+
+/* For what is no Linux: registers, and an argument for C. */
+static void test_registers64(void **state)
+{
+	(void)state;
+	stage.h->eax = 0x80000001;
+	stage.h->ebx = 0xfffffff2;
+	stage.h->c_arg = 0xfedcba9876543210;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(arrival.rax, 0x80000001);
+	assert_int_equal(arrival.rbx, 0xfffffff2);
+	assert_int_equal(arrival.rdi, 0xfedcba9876543210);
+	assert_int_equal(arrival.rsi, 0x123456789abcdef0);
+	assert_int_equal(arrival.others, 0);
 }
 
 static void test_head(void **state)
@@ -967,6 +986,42 @@ static void test_entry32(void **state)
 	assert_int_not_equal(arrival.ds, 0);
 }
 
+static void test_registers32(void **state)
+{
+	struct pushed32 got;
+	uint32_t frame[2];
+
+	(void)state;
+	if (!has_32bit())
+		skip();
+	stage.h->leave = LEAVE_32;
+	stage.h->ring3_cs32 = USER32_CS;
+	stage.h->entry = (uintptr_t)stage.landing;
+	stage.h->arg = 0;
+	stage.h->eax = 0x36d76289;
+	stage.h->ebx = 0xfedcba98;
+	stage.h->c_arg = 0xfffffff0;
+	assert_int_equal(run(), AT_ENTRY32);
+	memcpy(&got, (void *)(uintptr_t)arrival.pushed, sizeof(got));
+	assert_int_equal(got.eax, 0x36d76289);
+	assert_int_equal(got.ebx, 0xfedcba98);
+	assert_int_equal(got.esi | got.ebp | got.edi | got.ecx | got.edx, 0);
+	memcpy(frame, (void *)(uintptr_t)(got.esp + 4), sizeof(frame));	/* pushfl was before it */
+	assert_int_equal(frame[0], 0);
+	assert_int_equal(frame[1], 0xfffffff0);
+}
+
+static void test_leave32_c_arg_too_high(void **state)
+{
+	(void)state;
+	stage.h->leave = LEAVE_32;
+	stage.h->ring3_cs32 = USER32_CS;
+	stage.h->arg = 0x1000;
+	stage.h->entry = 0x1000;
+	stage.h->c_arg = 4 * GIB;
+	check_bad_handoff();
+}
+
 /* A handler that hides privileged instructions would prove nothing. */
 static void test_faults_are_seen(void **state)
 {
@@ -1521,6 +1576,9 @@ int main(void)
 		staged(test_leave32_without_selector),
 		staged(test_leave32_too_high),
 		staged(test_leave32_arg_too_high),
+		staged(test_leave32_c_arg_too_high),
+		staged(test_registers64),
+		staged(test_registers32),
 		staged(test_entry32),
 		staged(test_faults_are_seen),
 		planned(test_plan),

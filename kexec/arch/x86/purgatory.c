@@ -303,6 +303,9 @@ static int set_leave(const struct plan *plan, struct handoff *handoff, struct di
 	handoff->leave = plan->jump_mode == JUMP_32 ? LEAVE_32 : LEAVE_64;
 	handoff->entry = plan->jump_entry;
 	handoff->arg = plan->jump_arg;
+	handoff->eax = plan->jump_eax;
+	handoff->ebx = plan->jump_ebx;
+	handoff->c_arg = plan->jump_c_arg;
 	if (plan->jump_mode == JUMP_64)
 		return 0;
 	for (size_t i = 0; i < plan->n_segments; i++) {
@@ -314,7 +317,8 @@ static int set_leave(const struct plan *plan, struct handoff *handoff, struct di
 			    "segment '%s' at %#" PRIx64 " is out of reach for the 32-bit entry, which "
 			    "needs everything below 4 GiB", s->name, s->addr);
 	}
-	if (plan->jump_entry >= 4 * GIB || plan->jump_arg >= 4 * GIB)
+	if (plan->jump_entry >= 4 * GIB || plan->jump_arg >= 4 * GIB ||
+	    plan->jump_c_arg >= 4 * GIB)
 		return fail(diag, EADDRNOTAVAIL, "purgatory/entry-above-4gib",
 			    "the 32-bit entry needs entry %#" PRIx64 " and parameters %#" PRIx64
 			    " below 4 GiB", plan->jump_entry, plan->jump_arg);
