@@ -95,6 +95,19 @@ static const char *find_flaw_in_leave(void)
 	return NULL;
 }
 
+static const char *find_flaw_in_copy(void)
+{
+	const uint64_t start = handoff.copy_to, len = handoff.copy_len;
+
+	if (len == 0)
+		return NULL;
+	if (len > UINT64_MAX - start || len > UINT64_MAX - handoff.copy_from)
+		return "a copy that wraps";
+	if (start < handoff.self + handoff.self_len && handoff.self < start + len)
+		return "a copy over purgatory";
+	return NULL;
+}
+
 /* NULL, or what is wrong with the handoff. */
 static const char *find_flaw(void)
 {
@@ -110,6 +123,8 @@ static const char *find_flaw(void)
 	flaw = find_flaw_in_leave();
 	if (!flaw)
 		flaw = find_flaw_in_paging();
+	if (!flaw)
+		flaw = find_flaw_in_copy();
 	return flaw ? flaw : find_flaw_in_digests();
 }
 
@@ -182,6 +197,13 @@ static void say_success(void)
 	console_finish();
 }
 
+/* The dead kernel's lowest memory, which the next one starts its other CPUs in. */
+static void save_memory(void)
+{
+	__builtin_memcpy((void *)(uintptr_t)handoff.copy_to,
+			 (const void *)(uintptr_t)handoff.copy_from, handoff.copy_len);
+}
+
 void purgatory_main(void)
 {
 	if (is_ring0())
@@ -192,6 +214,7 @@ void purgatory_main(void)
 	if (is_ring0())
 		set_paging();
 	verify_regions();
+	save_memory();
 	say_success();
 
 	if (handoff.leave == LEAVE_64)

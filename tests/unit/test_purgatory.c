@@ -841,6 +841,55 @@ static void test_bad_n_regions(void **state)
 	check_bad_handoff();
 }
 
+static uint8_t copy_from[3001], copy_to[sizeof(copy_from) + 2];
+
+static void set_copy(void)
+{
+	memset(copy_to, 0, sizeof(copy_to));
+	for (size_t i = 0; i < sizeof(copy_from); i++)
+		copy_from[i] = (uint8_t)(i * 7 + 1);
+	stage.h->copy_from = (uintptr_t)copy_from;
+	stage.h->copy_to = (uintptr_t)copy_to + 1;
+	stage.h->copy_len = sizeof(copy_from);
+}
+
+static void test_copy(void **state)
+{
+	(void)state;
+	set_copy();
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_memory_equal(copy_to + 1, copy_from, sizeof(copy_from));
+	assert_int_equal(copy_to[0], 0);
+	assert_int_equal(copy_to[sizeof(copy_to) - 1], 0);
+}
+
+static void test_no_copy_of_what_is_damaged(void **state)
+{
+	(void)state;
+	set_copy();
+	flip_byte(stage.data[0]);
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(copy_to[1], 0);
+}
+
+static void test_bad_copy(void **state)
+{
+	struct handoff *h = stage.h, good = *h;
+
+	(void)state;
+	h->copy_len = UINT64_MAX;
+	h->copy_to = 2;
+	check_bad_handoff();
+	*h = good;
+	h->copy_len = 1;
+	h->copy_to = h->self + h->self_len - 1;
+	check_bad_handoff();
+	*h = good;
+	h->copy_len = PAGE_LEN;
+	h->copy_to = h->self - PAGE_LEN + 1;
+	check_bad_handoff();
+}
+
 static void test_bad_digests(void **state)
 {
 	struct handoff *h = stage.h, good = *h;
@@ -1570,6 +1619,9 @@ int main(void)
 		staged(test_bad_len),
 		staged(test_bad_self),
 		staged(test_bad_n_regions),
+		staged(test_copy),
+		staged(test_no_copy_of_what_is_damaged),
+		staged(test_bad_copy),
 		staged(test_bad_digests),
 		staged(test_bad_paging),
 		staged(test_bad_leave),
