@@ -49,6 +49,13 @@ enum hotplug {
 	HOTPLUG_YES,	/* the running kernel, or there is no load */
 };
 
+/* A copy of the lowest 640 KiB, which the capture kernel writes to. */
+enum backup {
+	BACKUP_AUTO,	/* where the running kernel has something of its own there */
+	BACKUP_YES,
+	BACKUP_NO,
+};
+
 struct request {
 	struct span kernel;		/* the file, whole; unwrapped: what is inside */
 	const char *kernel_path;	/* as the user gave it, for messages */
@@ -63,6 +70,7 @@ struct request {
 	enum core_class core_class;
 	bool pass_memmap;		/* the map in the command line too */
 	enum hotplug hotplug;
+	enum backup backup;
 	phys_t mem_min;			/* every segment inside [mem_min, mem_end) */
 	phys_t mem_end;
 	bool has_seed;			/* for the next kernel's random numbers */

@@ -152,6 +152,7 @@ int load_read(struct load *l, struct diag *diag)
 		.is_crash = o->load_crash,
 		.core_class = o->core_class,
 		.pass_memmap = o->pass_memmap,
+		.backup = o->backup,
 		.hotplug = o->hotplug ? HOTPLUG_YES : HOTPLUG_AUTO,
 		.mem_min = o->mem_min,
 		.mem_end = o->mem_end,

@@ -304,6 +304,21 @@ static int take_file_only(struct parse *p, const struct option_row *row, const c
 	return 0;
 }
 
+static int take_backup(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (strcmp(value, "auto") == 0)
+		p->out.backup = BACKUP_AUTO;
+	else if (strcmp(value, "yes") == 0)
+		p->out.backup = BACKUP_YES;
+	else if (strcmp(value, "no") == 0)
+		p->out.backup = BACKUP_NO;
+	else
+		return bad_value(p, row, value, "auto, yes or no");
+	if (!p->crash_only)
+		p->crash_only = row;
+	return 0;
+}
+
 static int take_crash_only(struct parse *p, const struct option_row *row, const char *value)
 {
 	(void)value;
@@ -427,6 +442,10 @@ const struct option_row option_table[] = {
 	  .take = take_crash_only,
 	  .help = "fail if the running kernel cannot follow CPUs and\n"
 		  "memory that come and go (default: if it can)" },
+	{ "backup", .is_ours = true, .group = GROUP_CRASH, .needs_kexec_load = true,
+	  .is_load_only = true, .take = take_backup, .value = "WHEN",
+	  .help = "save the lowest 640 KiB first: auto (default: for\n"
+		  "kernels before 5.5), yes or no" },
 	{ "pass-memmap-cmdline", .group = GROUP_CRASH, .needs_kexec_load = true,
 	  .is_load_only = true, .take = take_crash_only,
 	  .help = "the memory map as memmap= words too" },

@@ -71,6 +71,7 @@ struct options {
 	enum core_class core_class;
 	bool pass_memmap;
 	bool hotplug;
+	enum backup backup;
 	bool reload;		/* only if the running kernel does not keep it current by itself */
 
 	bool no_ifdown;

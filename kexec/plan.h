@@ -60,6 +60,8 @@ struct crash_plan {
 	struct span headers;		/* its contents */
 	uint64_t elfcorehdr_len;	/* with the room that the running kernel wants to update it */
 	bool is_kept_current;		/* the running kernel does so */
+	struct range low;		/* memory that purgatory saves ... */
+	phys_t backup;			/* ... to there; nothing if it is empty */
 	size_t n_cpus;
 	struct range_list ram;		/* what a dump has, by physical address */
 	uint64_t control_len;		/* what must stay free in the region for the running kernel */

@@ -258,6 +258,13 @@ static void put_crash(struct json *j, const struct crash_plan *crash)
 	put_number(j, o, "cpus", crash->n_cpus);
 	put_number(j, o, "ram_len", range_list_total(&crash->ram));
 	put_bool(j, o, "kept_current", crash->is_kept_current);
+	if (range_len(crash->low) > 0) {
+		struct json_object *backup = put_new(j, o, "backup", json_object_new_object());
+
+		put_range(j, backup, crash->low);
+		if (!j->is_short)
+			put_addr(j, backup, "to", crash->backup);
+	}
 	list = put_new(j, o, "ram", json_object_new_array());
 	for (size_t i = 0; i < crash->ram.n && !j->is_short; i++) {
 		struct json_object *entry = json_object_new_object();

@@ -153,6 +153,11 @@ static void print_crash(FILE *out, const struct crash_plan *crash)
 	fprintf(out, "%s of RAM in %zu ranges, %zu CPUs; headers at 0x%" PRIx64 "\n",
 		report_size(range_list_total(&crash->ram), ram), crash->ram.n, crash->n_cpus,
 		crash->elfcorehdr);
+	if (range_len(crash->low) > 0) {
+		print_head(out, "");
+		fprintf(out, "0x%" PRIx64 " - 0x%" PRIx64 " saved before the jump, to 0x%" PRIx64 "\n",
+			crash->low.start, crash->low.end - 1, crash->backup);
+	}
 	print_head(out, "");
 	fputs(crash->is_kept_current ?
 		      "the running kernel follows CPUs and memory that come and go\n" :

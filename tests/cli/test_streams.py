@@ -22,7 +22,7 @@ BAD_VALUES = ("--mem-min=x", "--mem-min=", "--mem-min=-1", "--mem-min= 1", "--me
               "--serial-baud=230400", "--enter=16", "--enter=", "--on-failure=", "--on-failure=no",
               "--seed=", "--seed=xyz", "--seed=0x", "--seed=" + "1" * 65, "--type=",
               "--host-root=", "--initrd=", "--digest=", "--digest=md5", "--digest=CRC32C",
-              "--initrd-unpack=", "--initrd-unpack=maybe")
+              "--initrd-unpack=", "--initrd-unpack=maybe", "--backup=", "--backup=maybe")
 
 
 # ------------------------------------------------------------------------------------ what is asked

@@ -8,6 +8,7 @@
 #include "arch/x86/bzimage.h"
 #include "arch/x86/crash.h"
 #include "arch/x86/elfcorehdr.h"
+#include "arch/x86/purgatory.h"
 #include "arch/x86/x86.h"
 #include "kcore.h"
 #include "lib_image.h"
@@ -52,6 +53,7 @@ static int fresh(void **state)
 	facts.crash.notes = notes;
 	facts.crash.n_notes = 3;
 	facts.crash.vmcoreinfo = (struct range){ 0x2000000, 0x2001024 };
+	facts.release = "6.1.0-test";
 	facts.crash.has_page_offset = true;
 	facts.crash.page_offset = PAGE_OFFSET;
 	facts.crash.text = (struct range){ 0x5200000, 0x7c00000 };
@@ -144,6 +146,46 @@ static void test_headers(void **state)
 	phdr_is(crash->headers, 7, PT_LOAD, (struct range){ 4 * GIB, 6 * GIB },
 		PAGE_OFFSET + 4 * GIB);
 	assert_null(diag.notes);
+}
+
+/* 4.19 has something of its own in low memory: it is dumped, from where purgatory has saved it. */
+static void test_backup(void **state)
+{
+	static const char *const old[] = { "", "garbage", "4.19.0-27-amd64", "5.4.300", "3.16" };
+	static const char *const new[] = { "5.5.0", "5.10.0-30-amd64", "6.1", "7.3.4", "10.0-rc1" };
+	Elf64_Phdr p;
+
+	(void)state;
+	for (size_t i = 0; i < array_len(old); i++) {
+		facts.release = old[i];
+		prepare();
+		assert_int_equal(crash->low.start, 0);
+		assert_int_equal(crash->low.end, 0x9fc00);
+		assert_int_equal(crash->ram.n, 4);
+		p = phdr_of(crash->headers, 5);
+		assert_int_equal(p.p_paddr, 0x1000);
+		assert_int_equal(p.p_vaddr, PAGE_OFFSET + 0x1000);
+		assert_int_equal(p.p_filesz, 0x9ec00);
+		assert_int_equal(p.p_offset, crash->backup + 0x1000);
+		assert_int_equal(crash->backup, crash->elfcorehdr - 0xa0000);
+		assert_int_equal(capture.ram.r[0].end, crash->backup);
+	}
+	for (size_t i = 0; i < array_len(new); i++) {
+		facts.release = new[i];
+		prepare();
+		assert_int_equal(range_len(crash->low), 0);
+		assert_int_equal(crash->backup, crash->elfcorehdr);
+	}
+	facts.crash.elfcorehdr_len = 917616;
+	req.backup = BACKUP_YES;
+	prepare();
+	assert_int_equal(crash->low.end, 0x9fc00);
+	assert_false(crash->is_kept_current);
+	assert_non_null(diag_find_note(&diag, "crash/backup-not-current"));
+	facts.release = "4.19";
+	req.backup = BACKUP_NO;
+	prepare();
+	assert_int_equal(range_len(crash->low), 0);
 }
 
 static void test_what_the_capture_kernel_has_is_not_dumped(void **state)
@@ -388,6 +430,29 @@ static void test_plan(void **state)
 	assert_true(s->is_digested);
 }
 
+static void test_plan_with_a_backup(void **state)
+{
+	struct handoff handoff;
+	struct segment *s;
+	struct plan plan;
+
+	(void)state;
+	req.backup = BACKUP_YES;
+	prepare();
+	assert_int_equal(make_plan(&plan), 0);
+	s = plan_find(&plan, BACKUP_SEGMENT);
+	assert_non_null(s);
+	assert_int_equal(s->bytes.len, 0);
+	assert_int_equal(s->mem_len, 0xa0000);
+	assert_int_equal(s->addr, crash->backup);
+	s = plan_find(&plan, PURGATORY_SEGMENT);
+	memcpy(&handoff, s->own + at32(s->own, offsetof(struct purgatory_head, handoff_off)),
+	       sizeof(handoff));
+	assert_int_equal(handoff.copy_from, 0);
+	assert_int_equal(handoff.copy_len, 0x9fc00);
+	assert_int_equal(handoff.copy_to, crash->backup);
+}
+
 static void test_updated_headers_are_not_verified(void **state)
 {
 	struct plan plan;
@@ -545,6 +610,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_headers),
+		TEST(test_backup),
 		TEST(test_what_the_capture_kernel_has_is_not_dumped),
 		TEST(test_holes_at_odd_addresses),
 		TEST(test_many_ranges_and_cpus),
@@ -557,6 +623,7 @@ int main(void)
 		TEST(test_room_for_updates),
 		TEST(test_without_a_region),
 		TEST(test_plan),
+		TEST(test_plan_with_a_backup),
 		TEST(test_updated_headers_are_not_verified),
 		TEST(test_rules_for_a_panic),
 		TEST(test_region_that_is_too_small),

@@ -9,10 +9,11 @@ CPU must be in it.
 import dataclasses
 import itertools
 import json
+import struct
 
 import pytest
 
-from guest import Guest, Machine, initramfs, kernel, kexec_files
+from guest import Gdb, Guest, Machine, initramfs, kernel, kexec_files
 
 KERNELS = ("6.1-amd64", "6.12-amd64", "7-amd64")
 KEEPS_CURRENT = ("6.12-amd64", "7-amd64")  # the running kernel changes the headers itself
@@ -58,6 +59,8 @@ class Crash:
     after: tuple = ()
     cpus: int = 0               # whose registers are to be found; 0: all
     line: str = CAPTURE_LINE
+    mark: str = f"mark {SEED}"
+    marked: int = 64            # pages
     bits: int = 64
     is_silent: bool = False     # the kernel's own purgatory
 
@@ -68,7 +71,7 @@ class Crash:
     def initramfs(self, last="proof captured"):
         message = f"'Kernel panic - not syncing:' '{self.trigger.message}'"
         look = initramfs({"": f"facts\nvmcore {SEED} {message}\n{last}"})
-        job = ["facts", f"mark {SEED}", *self.before,
+        job = ["facts", self.mark, *self.before,
                f"run /sbin/kexec {self.load} --initrd=/i2 '--append={self.line}'",
                "run-expect 1 /sbin/kexec -S", *self.after, *self.trigger.before,
                self.trigger.command]
@@ -102,7 +105,7 @@ class Crash:
         memory, _, kept = RESERVATIONS[self.where]
         assert found["bits"] == self.bits
         assert found["release"] == kernel(self.first).release
-        assert found["marked"] == 64
+        assert found["marked"] == self.marked
         assert found["log"]
         assert found["cpus"] == (self.cpus or self.smp)
         assert found["text"] == (self.bits == 64)
@@ -159,6 +162,35 @@ def test_other_headers(log_folder):
     Crash("6.1-amd64", "6.1-amd64", bits=32,
           load="-p --elf32-core-headers --pass-memmap-cmdline --enter=64 /k2",
           line=line).run(log_folder)
+
+
+def marked_page(number):
+    """The page that init's "mark" makes."""
+    mask = (1 << 64) - 1
+    x, words = (SEED * 0x9e3779b97f4a7c15 + 1) & mask, []
+    for _ in range(512):
+        x ^= x >> 12
+        x = (x ^ x << 25) & mask
+        x ^= x >> 27
+        words.append(x * 0x2545f4914f6cdd1d & mask)
+    words[1] = number
+    return struct.pack("<512Q", *words)
+
+
+def test_backup(log_folder):
+    """What was in low memory when the kernel died is in the dump, by way of purgatory's copy."""
+    crash = Crash("6.1-amd64", "6.1-amd64", load="-p --backup=yes /k2", mark="wait", marked=1)
+    _, reservation, _ = RESERVATIONS[crash.where]
+    with Guest(crash.machine(), kernel(crash.first), crash.initramfs(),
+               f"loglevel=4 {reservation}", log=log_folder, gdb=True) as guest:
+        guest.expect("NG-WAIT")
+        gdb = Gdb(guest.gdb_path)
+        gdb.write(0x50000, marked_page(0))
+        gdb.resume()
+        guest.send_line()
+        guest.expect(r"kexec: \d segments intact, .*starting kernel$", allow=DYING)
+        crash.check(guest)
+        gdb.close()
 
 
 def test_reload(log_folder):

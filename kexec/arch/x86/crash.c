@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arch/x86/elfcorehdr.h"
@@ -10,6 +11,7 @@
 #include "memmap.h"
 
 #define LOW_MEMORY_END	MIB
+#define BACKUP_END	(640 * KIB)	/* what is behind it is no RAM */
 /* The kernel's count of program headers leaves the ELF header out. */
 #define ELF_HEAD_LEN	64
 /* Code, stack and top level page tables of the running kernel, and its copy of vmcoreinfo. */
@@ -73,17 +75,51 @@ static uint64_t control_len(const struct facts *facts)
 
 /* ---- what is dumped ----------------------------------------------------------------------- */
 
-/*
- * All RAM but what the capture kernel has, and the first MiB: since 5.5 a kernel with crashkernel=
- * keeps it free of anything of its own.
- */
-static int list_dumped(const struct facts *facts, struct arena *a, struct range_list *ret)
+/* 5.5: a kernel with crashkernel= keeps the first MiB free of anything of its own. */
+static bool keeps_low_memory_free(const char *release)
+{
+	char *rest;
+	unsigned long major = strtoul(release, &rest, 10);
+	unsigned long minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
+
+	return major > 5 || (major == 5 && minor >= 5);
+}
+
+/* What is RAM from address 0 on; a BIOS takes some of the last KiB. */
+static struct range low_memory(const struct facts *facts)
+{
+	struct range low = { 0, 0 };
+
+	for (size_t i = 0; i < facts->crash.ram.n; i++)
+		if (facts->crash.ram.r[i].start < BACKUP_END)
+			low.end = min_u64(facts->crash.ram.r[i].end, BACKUP_END);
+	return low;
+}
+
+static void decide_backup(const struct request *req, const struct facts *facts,
+			  struct crash_plan *crash, struct diag *diag)
+{
+	if (req->backup == BACKUP_NO ||
+	    (req->backup == BACKUP_AUTO && keeps_low_memory_free(facts->release)))
+		return;
+	crash->low = low_memory(facts);
+	if (!crash->is_kept_current)
+		return;
+	note(diag, "crash/backup-not-current",
+	     "headers with a backup are nothing that the running kernel can update: load again when "
+	     "CPUs or memory come or go");
+	crash->is_kept_current = false;
+}
+
+/* All RAM but what the capture kernel has; of the first MiB what is saved. */
+static int list_dumped(const struct facts *facts, const struct crash_plan *crash, struct arena *a,
+		       struct range_list *ret)
 {
 	const struct range_list *left_out[] = { &facts->crash_kernel, &facts->crash.cma };
 	int r = range_list_copy(&facts->crash.ram, a, ret);
 
 	if (r == 0)
-		r = range_list_subtract(ret, (struct range){ 0, LOW_MEMORY_END });
+		r = range_list_subtract(ret, (struct range){ crash->low.end, LOW_MEMORY_END });
 	for (size_t i = 0; i < array_len(left_out); i++)
 		for (size_t k = 0; k < left_out[i]->n && r == 0; k++)
 			r = range_list_subtract(ret, left_out[i]->r[k]);
@@ -126,7 +162,30 @@ static int decide_hotplug(const struct request *req, const struct facts *facts, 
 				 "(--reload)");
 }
 
-/* The headers, and their place at the end of the region. */
+/* Where headers and backup are: at the end of the region. headers_len: without room for more. */
+static int place_headers(const struct facts *facts, uint64_t headers_len, struct crash_plan *crash,
+			 struct diag *diag)
+{
+	const uint64_t backup_len = align_down(crash->low.end + PAGE_LEN - 1, PAGE_LEN);
+	uint64_t len = headers_len;
+
+	if (crash->is_kept_current &&
+	    (!checked_add(facts->crash.elfcorehdr_len, ELF_HEAD_LEN, &len) || len < headers_len))
+		len = headers_len;
+	if (!checked_align_up(len, PAGE_LEN, &len) ||
+	    len >= range_len(crash->region) || backup_len >= range_len(crash->region) - len) {
+		fail(diag, ENOMEM, "crash/region-too-small",
+		     "the crash region has %" PRIu64 " KiB, the headers of the dump alone take "
+		     "%" PRIu64,
+		     range_len(crash->region) / KIB, (len + backup_len) / KIB);
+		return fail_advise(diag, "reserve more: crashkernel=256M");
+	}
+	crash->elfcorehdr_len = len;
+	crash->elfcorehdr = crash->region.end - len;
+	crash->backup = crash->elfcorehdr - backup_len;
+	return 0;
+}
+
 static int make_headers(const struct request *req, const struct facts *facts, struct arena *a,
 			struct crash_plan *crash, struct diag *diag)
 {
@@ -135,33 +194,25 @@ static int make_headers(const struct request *req, const struct facts *facts, st
 	uint8_t *headers;
 	int r = decide_hotplug(req, facts, &crash->is_kept_current, diag);
 
-	if (r == 0 && list_dumped(facts, a, &crash->ram) < 0)
-		r = fail_nomem(diag);
 	if (r < 0)
 		return r;
+	decide_backup(req, facts, crash, diag);
+	if (list_dumped(facts, crash, a, &crash->ram) < 0)
+		return fail_nomem(diag);
 	e.ram = crash->ram;
 	r = elfcorehdr_len(&e, &len, diag);
+	if (r == 0)
+		r = place_headers(facts, len, crash, diag);
 	if (r < 0)
 		return r;
 	headers = arena_alloc(a, (size_t)len);
 	if (!headers)
 		return fail_nomem(diag);
+	e.moved_from = crash->low;
+	e.moved_to = crash->backup;
 	elfcorehdr_write(&e, headers);
 	crash->headers = span_of(headers, (size_t)len);
 	crash->n_cpus = facts->crash.n_notes;
-	if (crash->is_kept_current &&
-	    (!checked_add(facts->crash.elfcorehdr_len, ELF_HEAD_LEN, &len) ||
-	     len < crash->headers.len))
-		len = crash->headers.len;
-	if (!checked_align_up(len, PAGE_LEN, &crash->elfcorehdr_len) ||
-	    crash->elfcorehdr_len >= range_len(crash->region)) {
-		fail(diag, ENOMEM, "crash/region-too-small",
-		     "the crash region has %" PRIu64 " KiB, the headers of the dump alone take "
-		     "%" PRIu64,
-		     range_len(crash->region) / KIB, len / KIB);
-		return fail_advise(diag, "reserve more: crashkernel=256M");
-	}
-	crash->elfcorehdr = crash->region.end - crash->elfcorehdr_len;
 	return 0;
 }
 
@@ -224,15 +275,15 @@ static int make_map(const struct facts *facts, struct arena *a, struct facts *ca
 static int make_capture(const struct facts *facts, const struct crash_plan *crash, struct arena *a,
 			struct facts *ret, struct diag *diag)
 {
-	const struct range headers = { crash->elfcorehdr,
-				       crash->elfcorehdr + crash->elfcorehdr_len };
+	/* The backup is in front of the headers. */
+	const struct range withheld = { crash->backup, crash->elfcorehdr + crash->elfcorehdr_len };
 	struct facts capture = *facts;
 
 	range_list_init(&capture.ram, a);
 	range_list_init(&capture.withheld, a);
-	if (range_list_add(&capture.withheld, headers) < 0 ||
+	if (range_list_add(&capture.withheld, withheld) < 0 ||
 	    range_list_add(&capture.ram, crash->region) < 0 ||
-	    range_list_subtract(&capture.ram, headers) < 0)
+	    range_list_subtract(&capture.ram, withheld) < 0)
 		return fail_nomem(diag);
 	*ret = capture;
 	return make_map(facts, a, ret, diag);
@@ -304,6 +355,24 @@ int crash_prepare(const struct request *req, const struct facts *facts, struct a
 	return 0;
 }
 
+static int plan_backup(const struct crash_plan *crash, struct plan *plan, struct diag *diag)
+{
+	const struct segment_wish wish = {
+		.name = BACKUP_SEGMENT,
+		.reserve_len = crash->elfcorehdr - crash->backup,
+		.min = crash->backup,
+		.end = crash->elfcorehdr,
+		.is_fixed = true,
+	};
+	struct segment *s;
+	int r = plan_add(plan, &wish, &s, diag);
+
+	/* Nothing of the running kernel may be there when purgatory writes to it. */
+	if (r == 0)
+		s->mem_len = s->reserve_len;
+	return r;
+}
+
 int crash_plan(const struct crash_plan *crash, struct plan *plan, struct diag *diag)
 {
 	const struct segment_wish wish = {
@@ -316,8 +385,10 @@ int crash_plan(const struct crash_plan *crash, struct plan *plan, struct diag *d
 		.is_digested = !crash->is_kept_current,
 	};
 	struct segment *s;
-	int r = plan_add(plan, &wish, &s, diag);
+	int r = range_len(crash->low) > 0 ? plan_backup(crash, plan, diag) : 0;
 
+	if (r == 0)
+		r = plan_add(plan, &wish, &s, diag);
 	if (r < 0)
 		return r;
 	/* The kernel writes no further than what is declared. */

@@ -8,8 +8,11 @@
  *			no RAM, as it was; nothing else
  *	command line	with elfcorehdr=
  *
- * The elfcorehdr has its place before anything else has, the end of the region, and is no RAM in
- * that map: the capture kernel and its KASLR keep off it.
+ * Kernels before 5.5 have memory of their own below 640 KiB, where the capture kernel starts its
+ * CPUs: purgatory saves that into a "backup" first, and the dump has it from there.
+ *
+ * The elfcorehdr and the backup have their place before anything else has, the end of the region,
+ * and are no RAM in that map: the capture kernel and its KASLR keep off them.
  *
  * Source: arch/x86/kernel/crash.c, crash_setup_memmap_entries().
  */
@@ -20,6 +23,7 @@
 #include "plan.h"
 
 #define ELFCOREHDR_SEGMENT	"elfcorehdr"
+#define BACKUP_SEGMENT		"backup"
 
 /*
  * From what was asked and the machine to what the pure stages are to see: ret_req with the command
@@ -29,7 +33,8 @@
 must_check int crash_prepare(const struct request *req, const struct facts *facts, struct arena *a,
 			     struct request *ret_req, struct facts *ret_facts,
 			     const struct crash_plan **ret, struct diag *diag);
-/* Adds the elfcorehdr's segment, last of all: the running kernel looks for it from behind. */
+/* Adds the segments of backup and elfcorehdr, this one last of all: the running kernel looks for it
+ * from behind. */
 must_check int crash_plan(const struct crash_plan *crash, struct plan *plan, struct diag *diag);
 
 #endif

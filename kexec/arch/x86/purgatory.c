@@ -340,6 +340,11 @@ static int fill_handoff(const struct request *req, const struct facts *facts, st
 		handoff->flags |= HANDOFF_QUIET;
 	if (req->on_failure == ON_FAILURE_HALT)
 		handoff->flags |= HANDOFF_HALT;
+	if (plan->crash) {
+		handoff->copy_from = plan->crash->low.start;
+		handoff->copy_len = range_len(plan->crash->low);
+		handoff->copy_to = plan->crash->backup;
+	}
 	return set_consoles(req, facts, plan, handoff, diag);
 }
 
