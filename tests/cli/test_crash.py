@@ -90,6 +90,17 @@ def test_other_images(folder, kernel, enter):
     check(plan, machine)
 
 
+def test_elf_kernel(folder):
+    """Without relocations it moves, physically, from where it was linked."""
+    model = images.unpacked("6.1-cloud")
+    where = folder / "vmlinux"
+    where.write_bytes(model.data[:model.elf_len])
+    result = run("--dry-run", "--json", MACHINES["high"].write(folder / "host"), "-p", where)
+    plan = plans.Plan(result.done().out)
+    check(plan, MACHINES["high"])
+    assert "vmlinux/moved" in plan.notes and plan["kaslr"]["vaddr_delta"] == "0x0"
+
+
 def test_32_bit_kernel_above_4_gib(folder):
     """It has no way to run there, and what to do is said."""
     result = run("--dry-run", MACHINES["high"].write(folder), "-p",

@@ -240,7 +240,9 @@ FACTS_TREE = """
     /sys/kernel/kexec_loaded /sys/kernel/kexec_crash_loaded /sys/kernel/kexec_crash_size
     /sys/kernel/crash_elfcorehdr_size /sys/kernel/vmcoreinfo /sys/kernel/security/lockdown
     /sys/class/graphics /sys/class/drm /sys/class/tty/ttyS0 /sys/class/tty/ttyS1
-    /sys/devices/system/cpu/cpu0 /sys/devices/system/cpu/crash_hotplug
+    /sys/devices/system/cpu/cpu0 /sys/devices/system/cpu/cpu1 /sys/devices/system/cpu/cpu2
+    /sys/devices/system/cpu/cpu3 /sys/devices/system/cpu/crash_hotplug
+    /sys/devices/system/memory/crash_hotplug
 """.split()
 
 

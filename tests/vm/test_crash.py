@@ -16,7 +16,6 @@ import pytest
 from guest import Gdb, Guest, Machine, initramfs, kernel, kexec_files
 
 KERNELS = ("6.1-amd64", "6.12-amd64", "7-amd64")
-KEEPS_CURRENT = ("6.12-amd64", "7-amd64")  # the running kernel changes the headers itself
 SEED = 20240607
 CAPTURE_LINE = "console=ttyS0 panic=-1 nr_cpus=1 reset_devices"
 DYING = r"Kernel panic|---\[ end"
@@ -59,6 +58,7 @@ class Crash:
     after: tuple = ()
     cpus: int = 0               # whose registers are to be found; 0: all
     line: str = CAPTURE_LINE
+    image: bytes = b""          # instead of the capture kernel's bzImage
     mark: str = f"mark {SEED}"
     marked: int = 64            # pages
     bits: int = 64
@@ -76,7 +76,7 @@ class Crash:
                "run-expect 1 /sbin/kexec -S", *self.after, *self.trigger.before,
                self.trigger.command]
         return initramfs({"": "\n".join(job)}, {
-            **kexec_files(), "/k2": kernel(self.capture).image, "/i2": look})
+            **kexec_files(), "/k2": self.image or kernel(self.capture).image, "/i2": look})
 
     def run(self, log):
         _, reservation, _ = RESERVATIONS[self.where]
@@ -156,6 +156,13 @@ def test_cpus_come_and_go(first, log_folder):
           after=(switch.format(1, 1), switch.format(3, 0), switch.format(2, 1))).run(log_folder)
 
 
+def test_elf_kernel(log_folder):
+    """A vmlinux, as the build leaves it, in a region that it was not linked for."""
+    found = kernel("6.1-cloud").bzimage.vmlinux
+    crash = Crash("6.12-amd64", "6.1-cloud", image=found.data[:found.elf_len])
+    crash.run(log_folder)
+
+
 def test_other_headers(log_folder):
     """32-bit headers, the map as words, and the image's own stub."""
     line = CAPTURE_LINE
@@ -190,6 +197,27 @@ def test_backup(log_folder):
         guest.send_line()
         guest.expect(r"kexec: \d segments intact, .*starting kernel$", allow=DYING)
         crash.check(guest)
+        gdb.close()
+
+
+def test_damage(log_folder):
+    """A byte that changed between load and panic: named, and the machine resets."""
+    crash = Crash("6.1-amd64", "6.1-amd64", load="-p --json /k2", after=("wait",))
+    _, reservation, _ = RESERVATIONS[crash.where]
+    with Guest(crash.machine(), kernel(crash.first), crash.initramfs(),
+               f"loglevel=4 {reservation}", log=log_folder, gdb=True) as guest:
+        guest.qmp()
+        plan = guest.plan()
+        initrd, = [s for s in plan["segments"] if s["name"] == "initrd"]
+        guest.expect("NG-WAIT")
+        gdb = Gdb(guest.gdb_path)
+        at = int(initrd["addr"], 16) + initrd["len"] // 2
+        gdb.write(at, bytes([gdb.read(at, 1)[0] ^ 0x10]))
+        gdb.resume()
+        guest.send_line()
+        guest.expect(r"kexec: segment initrd is damaged", allow=DYING)
+        guest.expect(r"kexec: resetting", allow=DYING)
+        guest.wait_reset(60)
         gdb.close()
 
 

@@ -198,6 +198,14 @@ int vmlinux_plan(const struct elf *elf, const struct request *req, const struct 
 		r = direct_read(&image, payload, plan->arena, &direct, diag);
 	if (r < 0)
 		return r;
+	/* startup_64 fixes its page tables up for wherever it is, and where it was linked is no place
+	 * to be after a panic. Virtual addresses, which relocations are for, stay. */
+	if (!image.is_relocatable && req->is_crash && elf->is_64) {
+		image.is_relocatable = true;
+		note(diag, "vmlinux/moved",
+		     "an ELF kernel without a relocation table is moved, but without KASLR: it must "
+		     "have been built with CONFIG_RELOCATABLE");
+	}
 	if (!image.is_relocatable)
 		note(diag, "vmlinux/as-linked",
 		     "an ELF kernel without a relocation table runs where it was linked, at %#" PRIx64

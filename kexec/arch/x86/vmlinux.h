@@ -5,7 +5,8 @@
  * one (vmlinux_header()), and it is entered as an unpacked bzImage is: startup_64 in long mode,
  * startup_32 with paging off.
  *
- * It runs where it was linked. What was unpacked from a bzImage may end with its relocation table;
+ * It runs where it was linked; for a panic, where only the reservation is left, it is moved if it has
+ * 64 bits. What was unpacked from a bzImage may end with its relocation table;
  * with that it runs anywhere, and KASLR is drawn.
  */
 #ifndef KEXEC_NG_X86_VMLINUX_H
