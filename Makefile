@@ -5,7 +5,8 @@
 # make demo         install what is missing, build, boot one kernel from another in QEMU
 # make check        install what is missing, build, run everything that must pass
 # make check-long   the long form of every suite
-# make install      DESTDIR, PREFIX
+# make install      DESTDIR, PREFIX, SBINDIR, BASHCOMPDIR, ZSHCOMPDIR
+# make deb          a Debian package that takes the place of kexec-tools
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -19,6 +20,9 @@ CC      := gcc
 endif
 BUILD   ?= build
 PREFIX  ?= /usr
+SBINDIR ?= $(PREFIX)/sbin
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/site-functions
 STATIC  ?=
 WERROR  ?=
 PYTHON  ?= /usr/bin/python3
@@ -61,7 +65,7 @@ asm := $(sort $(wildcard kexec/arch/x86/*.S))
 mains    := kexec/main.c kexec/vmcore_dmesg_main.c
 lib_src  = $(filter-out $(mains),$(src)) $(PURGATORY_SHARED)
 
-.PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke install clean
+.PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke install deb clean
 all: $(BUILD)/bin/kexec $(BUILD)/bin/vmcore-dmesg
 	$(if $(opt_missing),@echo '  without optional libraries; to have them install $(opt_missing)')
 
@@ -159,10 +163,20 @@ check-long:
 	tests/check $(BUILD) --long
 
 install: all
-	install -D -m 755 $(BUILD)/bin/kexec $(DESTDIR)$(PREFIX)/sbin/kexec
-	install -D -m 755 $(BUILD)/bin/vmcore-dmesg $(DESTDIR)$(PREFIX)/sbin/vmcore-dmesg
+	install -D -m 755 $(BUILD)/bin/kexec $(DESTDIR)$(SBINDIR)/kexec
+	install -D -m 755 $(BUILD)/bin/vmcore-dmesg $(DESTDIR)$(SBINDIR)/vmcore-dmesg
 	install -D -m 644 doc/kexec.8 $(DESTDIR)$(PREFIX)/share/man/man8/kexec.8
 	install -D -m 644 doc/vmcore-dmesg.8 $(DESTDIR)$(PREFIX)/share/man/man8/vmcore-dmesg.8
+	install -D -m 644 completion/kexec.bash $(DESTDIR)$(BASHCOMPDIR)/kexec
+	install -D -m 644 completion/_kexec $(DESTDIR)$(ZSHCOMPDIR)/_kexec
+
+# A Debian package of what git knows: $(BUILD)/deb/kexec-ng_*.deb
+deb_tree := $(BUILD)/deb/kexec-ng-$(VERSION)
+deb:
+	tests/lib/install deb
+	rm -rf $(BUILD)/deb && mkdir -p $(deb_tree)
+	git ls-files -z -c -o --exclude-standard | xargs -0 cp -P --parents -t $(deb_tree)
+	cd $(deb_tree) && env -u MAKEFLAGS -u MAKELEVEL -u BUILD dpkg-buildpackage -b -us -uc
 clean:
 	rm -rf $(BUILD)
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Completion of kexec for bash. The options are those that the kexec at hand tells by --help;
+# tests/cli/test_completion.py compares the values below with the manual page.
+
+# The options of program $1, a line each: "LETTER:NAME:VALUE", of which the first and last may be
+# empty.
+_kexec_options() {
+	"$1" --help 2> /dev/null |
+		sed -n 's/^  \(-\(.\),\|   \) --\([a-z0-9-]*\)\(=\([A-Z]*\)\)\{0,1\}\( .*\)\{0,1\}$/\2:\3:\5/p'
+}
+
+# The values of option $1, if they are words; "FILE" or "DIR" if they are that.
+_kexec_values() {
+	case $1 in
+	--initrd | --ramdisk | --dtb | --module) echo FILE ;;
+	--host-root) echo DIR ;;
+	--enter) echo auto direct 64 32 ;;
+	--initrd-unpack) echo auto yes no ;;
+	--digest) echo crc32c sha256 none ;;
+	--on-failure) echo reset halt ;;
+	--serial) echo ttyS0 ttyS1 ;;
+	--serial-baud) echo 9600 19200 38400 57600 115200 ;;
+	--type | -t) echo bzImage bzImage64 elf-x86_64 elf-x86 ;;
+	esac
+}
+
+_kexec_files() {
+	compopt -o filenames 2> /dev/null
+	mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
+}
+
+_kexec() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options values
+
+	# "=" is a word of its own here.
+	if [[ $cur == = ]]; then
+		cur=
+	elif [[ $prev == = ]]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	COMPREPLY=()
+	options=$(_kexec_options "$1")
+	if [[ $prev == -t ]] || { [[ $prev == --* ]] && grep -q ":${prev#--}:." <<< "$options"; }; then
+		values=$(_kexec_values "$prev")
+		case $values in
+		FILE) _kexec_files -f "$cur" ;;
+		DIR) _kexec_files -d "$cur" ;;
+		*) mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur") ;;
+		esac
+	elif [[ $cur == -* ]]; then
+		values=$(sed 's/^\(.*\):\(.*\):\(..*\)$/--\2=/; s/^\(.*\):\(.*\):$/--\2/' <<< "$options")
+		mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")
+		[[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2> /dev/null
+	else
+		_kexec_files -f "$cur"
+	fi
+	return 0
+}
+
+complete -F _kexec kexec
