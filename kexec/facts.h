@@ -135,6 +135,9 @@ struct facts {
 	/* Where a segment may land: System RAM, merged, page aligned inward, without crash kernel
 	 * reservations and driver managed memory. Normal. */
 	struct range_list ram;
+	/* System RAM below 1 MiB that is a whole page, and no BIOS data: for a real mode kernel only.
+	 * Normal. */
+	struct range_list low_ram;
 	bool is_ram_from_iomem;		/* false: from the firmware map, iomem was not readable */
 	struct range_list crash_kernel;	/* "Crash kernel" in /proc/iomem */
 	struct crash_facts crash;

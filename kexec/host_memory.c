@@ -15,6 +15,8 @@
 
 #define FIRMWARE_MAP	"sys/firmware/memmap"
 
+#define CONVENTIONAL_END	(640 * KIB)
+
 /* Makes a failure that only costs one source a note; what costs the load stays. */
 static int tolerate(struct diag *diag, int r)
 {
@@ -205,6 +207,20 @@ static int list_allowed(const struct iomem *iomem, struct arena *a, struct range
 	return invert(&forbidden, a, ret);
 }
 
+/* All of real_ram that a real mode kernel could have: not the first page, with what the BIOS keeps
+ * there, and nothing from the VGA window on. */
+static int choose_low_ram(const struct range_list *real_ram, struct arena *a, struct facts *f)
+{
+	struct range_list conventional;
+
+	range_list_init(&conventional, a);
+	if (range_list_add(&conventional, (struct range){ PAGE_LEN, CONVENTIONAL_END }) < 0 ||
+	    range_list_intersect(real_ram, &conventional, a, &f->low_ram) < 0)
+		return -ENOMEM;
+	range_list_align_inward(&f->low_ram, PAGE_LEN);
+	return 0;
+}
+
 static int choose_ram(const struct iomem *iomem, struct arena *a, struct facts *f,
 		      struct diag *diag)
 {
@@ -216,6 +232,8 @@ static int choose_ram(const struct iomem *iomem, struct arena *a, struct facts *
 		f->is_ram_from_iomem = true;
 		r = range_list_intersect(&map_ram, &iomem->ram, a, &map_ram);
 	}
+	if (r == 0)
+		r = choose_low_ram(&map_ram, a, f);
 	if (r == 0)
 		r = list_allowed(iomem, a, &allowed);
 	if (r == 0)

@@ -17,6 +17,7 @@ enum enter {
 	ENTER_DIRECT,	/* the kernel proper, unpacked and relocated at load time */
 	ENTER_64,	/* the 64-bit entry of the boot protocol */
 	ENTER_32,	/* startup_32, paging off */
+	ENTER_16,	/* the setup code in real mode, as from a boot loader */
 };
 
 enum on_failure {

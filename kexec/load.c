@@ -230,7 +230,7 @@ static int settle_once(struct load *l, struct diag *diag)
 	const struct request *req = &l->request;
 	int r;
 
-	r = place(&l->plan, &l->target.ram, req->mem_min, req->mem_end, diag);
+	r = place(&l->plan, &l->target, req->mem_min, req->mem_end, diag);
 	if (r == 0)
 		r = l->type->finish(req, &l->target, &l->plan, diag);
 	progress_stage(&l->progress, "computing digests");
@@ -267,10 +267,11 @@ static int settle(struct load *l, struct diag *diag)
 static int check_call(const struct load *l, struct diag *diag)
 {
 	if (l->options->call == CALL_FILE &&
-	    (l->options->enter == ENTER_32 || l->options->enter == ENTER_DIRECT))
+	    (l->options->enter == ENTER_32 || l->options->enter == ENTER_16 ||
+	     l->options->enter == ENTER_DIRECT))
 		return fail(diag, EINVAL, "load/file-entry",
-			    "kexec_file_load (-s) knows the 64-bit entry only; --enter=direct and "
-			    "32 need -c");
+			    "kexec_file_load (-s) knows the 64-bit entry only; --enter=direct, 32 "
+			    "and 16 need -c");
 	return 0;
 }
 

@@ -92,16 +92,19 @@ static int place_one(const struct plan *plan, struct segment *s, struct range_li
 	return explain(plan, s, free_ram, allowed, largest, diag);
 }
 
-int place(struct plan *plan, const struct range_list *ram, phys_t mem_min, phys_t mem_end,
+int place(struct plan *plan, const struct facts *facts, phys_t mem_min, phys_t mem_end,
 	  struct diag *diag)
 {
 	struct range allowed = { mem_min, mem_end };
-	struct range_list free_ram;
+	struct range_list free_ram, free_low;
 
-	if (range_list_copy(ram, plan->arena, &free_ram) < 0)
+	if (range_list_copy(&facts->ram, plan->arena, &free_ram) < 0 ||
+	    range_list_copy(&facts->low_ram, plan->arena, &free_low) < 0)
 		return fail_nomem(diag);
 	for (size_t i = 0; i < plan->n_segments; i++) {
-		int r = place_one(plan, &plan->segments[i], &free_ram, allowed, diag);
+		struct segment *s = &plan->segments[i];
+		struct range_list *free_here = segment_is_low(s) ? &free_low : &free_ram;
+		int r = place_one(plan, s, free_here, allowed, diag);
 
 		if (r < 0)
 			return r;

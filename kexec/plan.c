@@ -116,7 +116,8 @@ static int check_segment(const struct segment *s, const struct facts *facts, str
 		return fail(diag, EADDRNOTAVAIL, "plan/outside-window",
 			    "segment '%s' at %#" PRIx64 "-%#" PRIx64 " lies outside its limits",
 			    s->name, s->addr, end);
-	if (!range_list_contains(s->is_fixed ? &facts->withheld : &facts->ram, window_of(s)))
+	if (!range_list_contains(s->is_fixed ? &facts->withheld :
+				 segment_is_low(s) ? &facts->low_ram : &facts->ram, window_of(s)))
 		return fail(diag, EADDRNOTAVAIL, "plan/not-ram",
 			    "segment '%s' at %#" PRIx64 "-%#" PRIx64
 			    " is not all usable System RAM",

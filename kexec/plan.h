@@ -31,7 +31,7 @@ struct segment {
 	/* The wish: addr is a multiple of align, min <= addr, addr + reserve_len <= end. */
 	uint64_t align;		/* power of two, >= a page */
 	phys_t min;
-	phys_t end;
+	phys_t end;		/* up to 1 MiB: it goes into facts->low_ram, else into facts->ram */
 	bool wants_lowest;	/* the lowest address that fits, not the highest */
 
 	phys_t addr;		/* where it got placed */
@@ -44,6 +44,7 @@ struct segment {
 enum jump_mode {
 	JUMP_64,	/* long mode, identity map, rsi = arg */
 	JUMP_32,	/* protected mode, paging off, esi = arg */
+	JUMP_16,	/* real mode, segments at arg, cs:ip = entry */
 };
 
 /* Paging mode of a kernel entered at JUMP_64; to change it purgatory goes through 32-bit mode. */
@@ -72,7 +73,7 @@ struct plan {
 	const struct crash_plan *crash;	/* NULL: a load for the next boot */
 	const char *type;		/* name of the image_type */
 	const char *type_text;		/* for reports: with what it was wrapped in; may be NULL */
-	const char *entry_name;		/* "direct", "64" or "32", as in --enter= */
+	const char *entry_name;		/* "direct", "64", "32" or "16", as in --enter= */
 	struct segment segments[PLAN_SEGMENTS_MAX];
 	size_t n_segments;
 
@@ -80,7 +81,7 @@ struct plan {
 	enum jump_mode jump_mode;
 	enum paging paging;
 	phys_t jump_entry;		/* where purgatory leaves to */
-	phys_t jump_arg;		/* boot_params, in rsi; 0: none */
+	phys_t jump_arg;		/* boot_params, in rsi; 0: none; in real mode the segments */
 	uint32_t jump_eax;		/* what formats that are no Linux want in registers ... */
 	uint32_t jump_ebx;
 	uint64_t jump_c_arg;		/* ... and as the first argument of a C function */
@@ -120,6 +121,12 @@ must_check int plan_add(struct plan *plan, const struct segment_wish *wish, stru
 /* The same with len zeroed bytes of its own. */
 must_check int plan_add_own(struct plan *plan, const struct segment_wish *wish, size_t len,
 			    struct segment **ret, struct diag *diag);
+/* Does its wish keep it below 1 MiB? */
+static inline bool segment_is_low(const struct segment *s)
+{
+	return s->end <= MIB;
+}
+
 /* NULL if there is none of that name. */
 struct segment *plan_find(struct plan *plan, const char *name);
 /* Sum of mem_len. */
@@ -127,7 +134,7 @@ uint64_t plan_mem_len(const struct plan *plan);
 
 /*
  * The kernel's own rules and those it does not check, restated before the kernel sees the plan:
- * page aligned, disjoint windows, inside facts->ram (fixed ones: facts->withheld) and
+ * page aligned, disjoint windows, inside facts->ram or low_ram (fixed ones: facts->withheld) and
  * [mem_min, mem_end), below the architecture's limit, each and all at most half of RAM, entry
  * inside a segment. For a panic: inside the region, with room for the kernel's own pages there, and
  * one segment at most that begins like an ELF file, as that is what the kernel takes it for.

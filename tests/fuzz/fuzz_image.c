@@ -32,7 +32,7 @@ static int make_plan(const struct request *req, const struct facts *facts, struc
 	if (r == 0)
 		r = x86_plan_purgatory(req, facts, plan, diag);
 	if (r == 0)
-		r = place(plan, &facts->ram, req->mem_min, req->mem_end, diag);
+		r = place(plan, facts, req->mem_min, req->mem_end, diag);
 	if (r == 0)
 		r = type->finish(req, facts, plan, diag);
 	if (r == 0)

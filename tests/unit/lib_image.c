@@ -120,6 +120,9 @@ void make_facts(struct facts *facts, struct arena *a, uint64_t ram_len)
 	if (range_list_add(&facts->ram, map[2].range) < 0 ||
 	    (facts->n_map == 5 && range_list_add(&facts->ram, map[4].range) < 0))
 		__builtin_trap();
+	range_list_init(&facts->low_ram, a);
+	if (range_list_add(&facts->low_ram, (struct range){ PAGE_LEN, 0x9f000 }) < 0)
+		__builtin_trap();
 	facts->is_ram_from_iomem = true;
 	facts->ram_total = ram_len - 16 * MIB;
 	facts->has_boot_params = true;

@@ -463,6 +463,29 @@ static void test_ram_nowhere_in_both_maps(void **state)
 	assert_true(has_note("host/no-destination"));
 }
 
+/* Neither what the BIOS keeps in the first page nor its EBDA, and nothing that iomem does not have. */
+static void test_low_ram(void **state)
+{
+	(void)state;
+	put_memmap(0, 0, 0x9fbff, "System RAM\n");
+	put("proc/iomem", "00000000-00000fff : Reserved\n"
+			  "00001000-0009fbff : System RAM\n00100000-3fffffff : System RAM\n");
+	read_again();
+	assert_int_equal(facts.low_ram.n, 1);
+	assert_int_equal(facts.low_ram.r[0].start, PAGE_LEN);
+	assert_int_equal(facts.low_ram.r[0].end, 0x9f000);
+	put("proc/iomem", "00008000-00080fff : System RAM\n00100000-3fffffff : System RAM\n");
+	read_again();
+	assert_int_equal(facts.low_ram.r[0].start, 0x8000);
+	assert_int_equal(facts.low_ram.r[0].end, 0x81000);
+	put_memmap(0, 0, 0xfffff, "System RAM\n");
+	put("proc/iomem", "00000000-3fffffff : System RAM\n");
+	read_again();
+	assert_int_equal(facts.low_ram.n, 1);
+	assert_int_equal(facts.low_ram.r[0].start, PAGE_LEN);
+	assert_int_equal(facts.low_ram.r[0].end, 0xa0000);
+}
+
 static void test_ram_is_not_driver_managed(void **state)
 {
 	(void)state;
@@ -1246,6 +1269,7 @@ int main(void)
 		test(test_iomem_without_ram),
 		test(test_ram_is_in_both_maps),
 		test(test_ram_nowhere_in_both_maps),
+		test(test_low_ram),
 		test(test_ram_is_not_driver_managed),
 		test(test_memmap_of_unknown_types),
 		test(test_memmap_entries_that_are_none),

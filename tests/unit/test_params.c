@@ -48,7 +48,7 @@ static int try_plan(void)
 	diag_clear(&diag);
 	r = bzimage_type.plan(&req, &facts, &plan, &diag);
 	if (r == 0)
-		r = place(&plan, &facts.ram, req.mem_min, req.mem_end, &diag);
+		r = place(&plan, &facts, req.mem_min, req.mem_end, &diag);
 	if (r == 0)
 		r = bzimage_type.finish(&req, &facts, &plan, &diag);
 	return r;

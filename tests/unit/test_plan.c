@@ -121,7 +121,7 @@ static void test_highest_hole_first(void **state)
 	struct segment *low = add("params", 9000, 0, 0, MIB, 4 * GIB);
 
 	(void)state;
-	assert_int_equal(place(&plan, &facts.ram, 0, UINT64_MAX, &diag), 0);
+	assert_int_equal(place(&plan, &facts, 0, UINT64_MAX, &diag), 0);
 	assert_int_equal(kernel->addr, 6 * GIB - 64 * MIB);
 	assert_int_equal(kernel->mem_len, PAGE_LEN);
 	assert_int_equal(initrd->addr, 6 * GIB - 64 * MIB - 5 * MIB - PAGE_LEN);
@@ -135,11 +135,11 @@ static void test_window_of_the_user(void **state)
 	struct segment *kernel = add("kernel", 1000, 64 * MIB, 2 * MIB, 16 * MIB, 64 * TIB);
 
 	(void)state;
-	assert_int_equal(place(&plan, &facts.ram, 0, GIB, &diag), 0);
+	assert_int_equal(place(&plan, &facts, 0, GIB, &diag), 0);
 	assert_int_equal(kernel->addr, GIB - 64 * MIB);
-	assert_int_equal(place(&plan, &facts.ram, GIB, GIB + 64 * MIB, &diag), 0);
+	assert_int_equal(place(&plan, &facts, GIB, GIB + 64 * MIB, &diag), 0);
 	assert_int_equal(kernel->addr, GIB);
-	assert_int_equal(place(&plan, &facts.ram, GIB + 1, GIB + 64 * MIB + 1, &diag),
+	assert_int_equal(place(&plan, &facts, GIB + 1, GIB + 64 * MIB + 1, &diag),
 			 -EADDRNOTAVAIL);
 	assert_string_equal(diag.id, "place/no-hole");
 	assert_non_null(strstr(diag.text, "'kernel'"));
@@ -151,10 +151,10 @@ static void test_lowest(void **state)
 
 	(void)state;
 	kernel->wants_lowest = true;
-	assert_int_equal(place(&plan, &facts.ram, 0, UINT64_MAX, &diag), 0);
+	assert_int_equal(place(&plan, &facts, 0, UINT64_MAX, &diag), 0);
 	assert_int_equal(kernel->addr, 18 * MIB);
 	kernel->min = 3 * GIB - 64 * MIB;
-	assert_int_equal(place(&plan, &facts.ram, 0, UINT64_MAX, &diag), 0);
+	assert_int_equal(place(&plan, &facts, 0, UINT64_MAX, &diag), 0);
 	assert_int_equal(kernel->addr, 4 * GIB);
 }
 
@@ -162,7 +162,7 @@ static void test_no_hole(void **state)
 {
 	(void)state;
 	add("initrd", 1, 4 * GIB, 0, MIB, 0);
-	assert_int_equal(place(&plan, &facts.ram, 0, UINT64_MAX, &diag), -EADDRNOTAVAIL);
+	assert_int_equal(place(&plan, &facts, 0, UINT64_MAX, &diag), -EADDRNOTAVAIL);
 	assert_string_equal(diag.id, "place/no-hole");
 	assert_true(diag.advice[0] != '\0');
 }
@@ -192,7 +192,7 @@ static void test_rules(void **state)
 	struct segment saved;
 
 	(void)state;
-	assert_int_equal(place(&plan, &facts.ram, 0, UINT64_MAX, &diag), 0);
+	assert_int_equal(place(&plan, &facts, 0, UINT64_MAX, &diag), 0);
 	plan.entry = a->addr + 4999;
 	assert_int_equal(plan_check(&plan, &facts, 0, UINT64_MAX, &diag), 0);
 	plan.entry = a->addr + 5000;
@@ -234,8 +234,42 @@ static void test_crash_kernel_and_holes_are_no_destination(void **state)
 	(void)state;
 	assert_int_equal(range_list_subtract(&facts.ram, (struct range){ 5 * GIB, 6 * GIB }), 0);
 	a = add("a", 1, 0, 0, MIB, 0);
-	assert_int_equal(place(&plan, &facts.ram, 0, UINT64_MAX, &diag), 0);
+	assert_int_equal(place(&plan, &facts, 0, UINT64_MAX, &diag), 0);
 	assert_int_equal(a->addr, 5 * GIB - PAGE_LEN);
+}
+
+/* What must be below 1 MiB is found a place among what nothing else may have. */
+static void test_low_memory(void **state)
+{
+	struct segment *setup, *kernel;
+
+	(void)state;
+	setup = add("setup", 0x11000, 0, 0, 0x10000, 0x9a000);
+	kernel = add("kernel", 1, 0, 0, 0, 0);
+	setup->wants_lowest = true;
+	kernel->wants_lowest = true;
+	assert_int_equal(place(&plan, &facts, 0, UINT64_MAX, &diag), 0);
+	assert_int_equal(setup->addr, 0x10000);
+	assert_int_equal(kernel->addr, MIB);
+	plan.entry = kernel->addr;
+	facts.ram_total = 0;
+	assert_int_equal(plan_check(&plan, &facts, 0, UINT64_MAX, &diag), 0);
+	kernel->addr = 0x30000;
+	expect_refused("plan/not-ram");
+	kernel->addr = MIB;
+	setup->addr = 0x8f000;
+	expect_refused("plan/outside-window");
+	setup->addr = 0x10000;
+	setup->end = 0xf0000;
+	setup->addr = 0xa0000;
+	expect_refused("plan/not-ram");
+	setup->is_placed = false;
+	diag_clear(&diag);
+	assert_int_equal(place(&plan, &facts, 0x10001, UINT64_MAX, &diag), 0);
+	assert_int_equal(setup->addr, 0x11000);
+	facts.low_ram.n = 0;
+	assert_int_equal(place(&plan, &facts, 0, UINT64_MAX, &diag), -EADDRNOTAVAIL);
+	assert_string_equal(diag.id, "place/no-hole");
 }
 
 /* Memory that runs out at the n-th allocation gives an error, for every n. */
@@ -255,7 +289,7 @@ static void test_out_of_memory(void **state)
 		arena.fail_at = n;
 		r = plan_add_own(&plan, &wish, 5000, &s, &diag);
 		if (r == 0)
-			r = place(&plan, &facts.ram, 0, UINT64_MAX, &diag);
+			r = place(&plan, &facts, 0, UINT64_MAX, &diag);
 		arena.fail_at = 0;
 		if (r == 0)
 			return;
@@ -279,6 +313,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_hole, fresh, done),
 		cmocka_unit_test_setup_teardown(test_seventeen_segments, fresh, done),
 		cmocka_unit_test_setup_teardown(test_rules, fresh, done),
+		cmocka_unit_test_setup_teardown(test_low_memory, fresh, done),
 		cmocka_unit_test_setup_teardown(test_crash_kernel_and_holes_are_no_destination,
 						fresh, done),
 		cmocka_unit_test_setup_teardown(test_out_of_memory, fresh, done),

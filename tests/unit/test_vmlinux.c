@@ -76,7 +76,7 @@ static const char *make_plan(void)
 	plan_init(&plan, &arena);
 	if (!type || type->plan(&req, &facts, &plan, &diag) < 0 ||
 	    x86_plan_purgatory(&req, &facts, &plan, &diag) < 0 ||
-	    place(&plan, &facts.ram, req.mem_min, req.mem_end, &diag) < 0 ||
+	    place(&plan, &facts, req.mem_min, req.mem_end, &diag) < 0 ||
 	    type->finish(&req, &facts, &plan, &diag) < 0 ||
 	    x86_finish_purgatory(&req, &facts, &plan, &diag) < 0 ||
 	    plan_check(&plan, &facts, req.mem_min, req.mem_end, &diag) < 0)
