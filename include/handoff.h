@@ -16,6 +16,7 @@
 /* handoff.leave */
 #define LEAVE_64	0	/* long mode, rsi = arg, rdi = c_arg */
 #define LEAVE_32	1	/* protected mode, paging off, esi = arg, 4(%esp) = c_arg */
+#define LEAVE_16	2	/* real mode, segment registers = arg / 16, cs = entry / 16 */
 
 /* handoff.flags */
 #define HANDOFF_QUIET		(1 << 0)	/* print nothing on success */
@@ -25,9 +26,21 @@
 
 /* Selectors of purgatory's own GDTs; 0x10 and 0x18 are what the boot protocol documents. */
 #define SEL_CODE64		0x08	/* 64-bit code at all times */
-#define SEL_CODE		0x10	/* 64-bit code; 32-bit code in the GDT of LEAVE_32 */
+#define SEL_CODE		0x10	/* 64-bit code; 32-bit code in the GDTs of leave*.S */
 #define SEL_DATA		0x18
-#define SEL_CODE32		0x20	/* 32-bit code, but not in the GDT of LEAVE_32 */
+#define SEL_CODE32		0x20	/* 32-bit code, but not in those */
+#define SEL_CODE16		0x20	/* only in that of leave16.S: 64 KiB from arg on */
+#define SEL_DATA16		0x28
+
+/*
+ * LEAVE_16: arg is where the real mode kernel begins, and below 1 MiB. In its 64 KiB are the setup
+ * code, its heap, its stack downwards from HANDOFF_REAL_STACK, and from HANDOFF_TRAMPOLINE on a page
+ * that is purgatory's until the jump.
+ */
+#define HANDOFF_REAL_LEN	0x10000
+#define HANDOFF_REAL_STACK	0xe000
+#define HANDOFF_TRAMPOLINE	0xf000
+#define HANDOFF_TRAMPOLINE_LEN	0x1000
 
 /* Offsets into struct handoff that assembly uses. */
 #define HANDOFF_ENTRY		0x28
@@ -73,6 +86,7 @@ enum handoff_verdict {
 	VERDICT_EXCEPTION = 3,
 	VERDICT_BAD_HANDOFF = 4,
 	VERDICT_UNCHECKED = 5,	/* HANDOFF_DIGEST_NONE */
+	VERDICT_NO_BIOS = 6,	/* LEAVE_16, and nothing would answer the setup code */
 };
 
 struct handoff_region {
@@ -89,7 +103,7 @@ struct handoff {
 	phys_t self;			/* where the loader put the image */
 	uint32_t n_regions;
 	uint32_t tsc_khz;		/* for delays; 0: unknown, a high guess is used */
-	uint32_t leave;			/* LEAVE_64, LEAVE_32 */
+	uint32_t leave;			/* LEAVE_64, LEAVE_32, LEAVE_16 */
 	uint32_t fail_delay_ms;		/* between the report of a failure and the reset */
 	phys_t entry;			/* 0x28 */
 	phys_t arg;			/* 0x30 */

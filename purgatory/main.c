@@ -79,10 +79,25 @@ static const char *find_flaw_in_paging(void)
 	return NULL;
 }
 
+static const char *find_flaw_in_leave16(void)
+{
+	if (!is_below_4gib(handoff.self, (uint64_t)(image_end - image_start)))
+		return "real mode entry, but purgatory is above 4 GiB";
+	if (handoff.arg % 16 != 0 || handoff.arg > MIB - HANDOFF_REAL_LEN)
+		return "real mode entry, but the setup code is not below 1 MiB";
+	if (handoff.entry % 16 != 0 || handoff.entry - handoff.arg >= HANDOFF_REAL_LEN)
+		return "real mode entry, but it is not in the setup code";
+	if (!is_ring0())
+		return "real mode entry, but this is a process";
+	return NULL;
+}
+
 static const char *find_flaw_in_leave(void)
 {
 	if (handoff.leave == LEAVE_64)
 		return NULL;
+	if (handoff.leave == LEAVE_16)
+		return find_flaw_in_leave16();
 	if (handoff.leave != LEAVE_32)
 		return "unknown way to leave";
 	if (!is_below_4gib(handoff.self, (uint64_t)(image_end - image_start)))
@@ -215,11 +230,16 @@ void purgatory_main(void)
 		set_paging();
 	verify_regions();
 	save_memory();
+	if (handoff.leave == LEAVE_16)
+		real_mode_check_bios();
 	say_success();
 
 	if (handoff.leave == LEAVE_64)
 		leave64();
 	if (is_ring0())
 		traps_prepare_32bit();
-	leave32();
+	if (handoff.leave == LEAVE_32)
+		leave32();
+	real_mode_prepare();
+	leave16();
 }

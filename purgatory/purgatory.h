@@ -47,6 +47,12 @@ void verify_handoff(void);
 void verify_self(void);		/* the image, and the tables behind it */
 void verify_regions(void);	/* sets handoff.verdict */
 
+/* real_mode.c: does something answer a BIOS call? If not, says so and ends. Ring 0 only. */
+void real_mode_check_bios(void);
+/* Puts low memory, interrupt controllers and timer into the state that leave16() and a BIOS expect.
+ * Ring 0 only, after traps_prepare_unpaged(SEL_CODE). */
+void real_mode_prepare(void);
+
 /* Assembly: turns paging off and on again, with CR4 = cr4 and CR3 = cr3. Ring 0, everything that is
  * used on the way below 4 GiB. */
 void paging_switch(uint32_t cr4, uint32_t cr3);
@@ -54,7 +60,14 @@ void paging_switch(uint32_t cr4, uint32_t cr3);
 /* Assembly: the ways out. */
 _Noreturn void leave64(void);
 _Noreturn void leave32(void);
+_Noreturn void leave16(void);
 _Noreturn void leave_to_process(void);
+
+/* Assembly: what runs in 16-bit segments, at HANDOFF_TRAMPOLINE, and the far pointers that it jumps
+ * by: offset, then segment. */
+extern const uint8_t trampoline[], trampoline_end[];
+#define TRAMPOLINE_TO_REAL	0	/* to itself, in real mode */
+#define TRAMPOLINE_TO_KERNEL	4
 
 /* Assembly: data that traps.c needs. */
 #define N_VECTORS	32

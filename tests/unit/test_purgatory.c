@@ -974,8 +974,39 @@ static void test_bad_paging(void **state)
 static void test_bad_leave(void **state)
 {
 	(void)state;
-	stage.h->leave = 2;
+	stage.h->leave = 3;
 	check_bad_handoff();
+	assert_log_has("unknown way to leave");
+}
+
+/* A process cannot go there, but all else is looked at before that is said. */
+static void test_leave16(void **state)
+{
+	static const struct {
+		phys_t entry, arg;
+		const char *says;
+	} v[] = {
+		{ 0x10200, 0x10000, "this is a process" },
+		{ 0xf0200, 0xf0000, "this is a process" },
+		{ 0x10200, 0x10008, "not below 1 MiB" },
+		{ 0xf0210, 0xf0010, "not below 1 MiB" },
+		{ MIB, MIB, "not below 1 MiB" },
+		{ 0x10200, UINT64_MAX - 15, "not below 1 MiB" },
+		{ 0x10201, 0x10000, "not in the setup code" },
+		{ 0x20000, 0x10000, "not in the setup code" },
+		{ 0xfff0, 0x10000, "not in the setup code" },
+	};
+	const struct handoff good = *stage.h;
+
+	(void)state;
+	for (size_t i = 0; i < array_len(v); i++) {
+		*stage.h = good;
+		stage.h->leave = LEAVE_16;
+		stage.h->entry = v[i].entry;
+		stage.h->arg = v[i].arg;
+		check_bad_handoff();
+		assert_log_has(v[i].says);
+	}
 }
 
 static void test_leave32_without_selector(void **state)
@@ -1164,7 +1195,7 @@ static void test_plan(void **state)
 	struct segment *s;
 
 	(void)state;
-	for (enum jump_mode mode = JUMP_64; mode <= JUMP_32; mode++) {
+	for (enum jump_mode mode = JUMP_64; mode <= JUMP_16; mode++) {
 		arena_free(&arena);
 		make_plan(mode);
 		assert_int_equal(purgatory_plan(&request, &facts, &plan, &diag), 0);
@@ -1172,7 +1203,7 @@ static void test_plan(void **state)
 		assert_non_null(s);
 		assert_false(s->is_digested);
 		assert_int_equal(s->min, MIB);
-		assert_int_equal(s->end, mode == JUMP_32 ? 4 * GIB : PAGETABLE_END);
+		assert_int_equal(s->end, mode == JUMP_64 ? PAGETABLE_END : 4 * GIB);
 		assert_true(s->bytes.len > head_of_image().mem_len);
 		assert_memory_equal(s->own, purgatory_image().data, purgatory_image().len);
 	}
@@ -1281,6 +1312,7 @@ static void test_paging(void **state)
 		{ JUMP_64, PAGING_4_LEVEL, 4 * GIB, HANDOFF_PAGING_4_LEVEL },
 		{ JUMP_64, PAGING_5_LEVEL, 4 * GIB, HANDOFF_PAGING_5_LEVEL },
 		{ JUMP_32, PAGING_5_LEVEL, 4 * GIB, HANDOFF_PAGING_KEEP },
+		{ JUMP_16, PAGING_KEEP, 4 * GIB, HANDOFF_PAGING_KEEP },
 	};
 
 	(void)state;
@@ -1462,6 +1494,29 @@ static void test_32bit_limits(void **state)
 	}
 }
 
+static void test_real_mode_leave(void **state)
+{
+	struct handoff h;
+
+	(void)state;
+	arena_free(&arena);
+	make_plan(JUMP_16);
+	add_segment("setup", 5000, 0x10000);
+	plan.jump_entry = 0x10200;
+	plan.jump_arg = 0x10000;
+	assert_int_equal(plan_and_finish(0x4000000), 0);
+	h = planned_handoff();
+	assert_int_equal(h.leave, LEAVE_16);
+	assert_int_equal(h.entry, 0x10200);
+	assert_int_equal(h.arg, 0x10000);
+	assert_int_equal(h.n_regions, 1);
+	arena_free(&arena);
+	make_plan(JUMP_16);
+	add_segment("setup", 5000, 0x10000);
+	assert_int_equal(plan_and_finish(4 * GIB), -EADDRNOTAVAIL);
+	assert_string_equal(diag.id, "purgatory/above-4gib");
+}
+
 static void test_segment_out_of_reach(void **state)
 {
 	(void)state;
@@ -1625,6 +1680,7 @@ int main(void)
 		staged(test_bad_digests),
 		staged(test_bad_paging),
 		staged(test_bad_leave),
+		staged(test_leave16),
 		staged(test_leave32_without_selector),
 		staged(test_leave32_too_high),
 		staged(test_leave32_arg_too_high),
@@ -1644,6 +1700,7 @@ int main(void)
 		planned(test_bad_baud),
 		planned(test_not_placed),
 		planned(test_32bit_limits),
+		planned(test_real_mode_leave),
 		planned(test_segment_out_of_reach),
 		planned(test_segment_outside_ram),
 		planned(test_no_memory),

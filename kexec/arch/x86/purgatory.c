@@ -132,7 +132,7 @@ static int find_mapped(const struct facts *facts, struct arena *a, struct range_
 /* Does purgatory run 32-bit code, to leave or to change the paging mode? */
 static bool needs_32bit(const struct plan *plan)
 {
-	return plan->jump_mode == JUMP_32 || plan->paging != PAGING_KEEP;
+	return plan->jump_mode != JUMP_64 || plan->paging != PAGING_KEEP;
 }
 
 int purgatory_plan(const struct request *req, const struct facts *facts, struct plan *plan,
@@ -288,7 +288,7 @@ static int set_paging(const struct plan *plan, const struct segment *self, struc
 		[PAGING_5_LEVEL] = HANDOFF_PAGING_5_LEVEL,
 	};
 
-	if (plan->jump_mode == JUMP_32)
+	if (plan->jump_mode != JUMP_64)
 		return 0;	/* there will be none */
 	handoff->paging = modes[plan->paging];
 	if (needs_32bit(plan) && self->addr + self->bytes.len > 4 * GIB)
@@ -300,7 +300,13 @@ static int set_paging(const struct plan *plan, const struct segment *self, struc
 
 static int set_leave(const struct plan *plan, struct handoff *handoff, struct diag *diag)
 {
-	handoff->leave = plan->jump_mode == JUMP_32 ? LEAVE_32 : LEAVE_64;
+	static const uint32_t ways[] = {
+		[JUMP_64] = LEAVE_64,
+		[JUMP_32] = LEAVE_32,
+		[JUMP_16] = LEAVE_16,
+	};
+
+	handoff->leave = ways[plan->jump_mode];
 	handoff->entry = plan->jump_entry;
 	handoff->arg = plan->jump_arg;
 	handoff->eax = plan->jump_eax;
@@ -314,8 +320,9 @@ static int set_leave(const struct plan *plan, struct handoff *handoff, struct di
 		if (s->addr < 4 * GIB && s->reserve_len <= 4 * GIB - s->addr)
 			continue;
 		return fail(diag, EADDRNOTAVAIL, "purgatory/above-4gib",
-			    "segment '%s' at %#" PRIx64 " is out of reach for the 32-bit entry, which "
-			    "needs everything below 4 GiB", s->name, s->addr);
+			    "segment '%s' at %#" PRIx64 " is out of reach for the %s entry, which "
+			    "needs everything below 4 GiB", s->name, s->addr,
+			    plan->jump_mode == JUMP_16 ? "real mode" : "32-bit");
 	}
 	if (plan->jump_entry >= 4 * GIB || plan->jump_arg >= 4 * GIB ||
 	    plan->jump_c_arg >= 4 * GIB)
