@@ -28,7 +28,7 @@ struct parse {
 	int next;			/* index of the word to look at next */
 
 	bool asked_load, asked_exec, asked_unload, asked_panic, asked_status;
-	bool asked_entry_32bit;
+	bool asked_entry_32bit, asked_real_mode;
 	bool asked_enter;
 	bool is_done;			/* help and the like: nothing after it counts, as ever */
 	const struct option_row *not_yet;	/* first of each kind that was given, or NULL */
@@ -170,6 +170,13 @@ static int take_entry_32bit(struct parse *p, const struct option_row *row, const
 	return 0;
 }
 
+static int take_real_mode(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)row, (void)value;
+	p->asked_real_mode = true;
+	return 0;
+}
+
 static int take_enter(struct parse *p, const struct option_row *row, const char *value)
 {
 	if (strcmp(value, "auto") == 0)
@@ -180,8 +187,10 @@ static int take_enter(struct parse *p, const struct option_row *row, const char 
 		p->out.enter = ENTER_64;
 	else if (strcmp(value, "32") == 0)
 		p->out.enter = ENTER_32;
+	else if (strcmp(value, "16") == 0)
+		p->out.enter = ENTER_16;
 	else
-		return bad_value(p, row, value, "auto, direct, 64 or 32");
+		return bad_value(p, row, value, "auto, direct, 64, 32 or 16");
 	p->asked_enter = true;
 	return 0;
 }
@@ -464,12 +473,14 @@ const struct option_row option_table[] = {
 	{ "enter", .is_ours = true, .group = GROUP_PLACEMENT, .is_load_only = true,
 	  .needs_kexec_load = true, .take = take_enter, .value = "HOW",
 	  .help = "auto (default), direct (the kernel itself,\nunpacked at load time), 64 or 32 "
-		  "(its stub)" },
+		  "(its stub),\n16 (its setup code, in real mode)" },
 	{ "entry", .group = GROUP_PLACEMENT, .needs_kexec_load = true, .take = take_entry,
 	  .value = "ADDR", .help = "jump there and not into purgatory, which then\n"
 				  "verifies nothing" },
 	{ "entry-32bit", .group = GROUP_PLACEMENT, .is_load_only = true, .needs_kexec_load = true,
 	  .take = take_entry_32bit, .help = "same as --enter=32" },
+	{ "real-mode", .group = GROUP_PLACEMENT, .is_load_only = true, .needs_kexec_load = true,
+	  .take = take_real_mode, .help = "same as --enter=16" },
 
 	{ "console-serial", .group = GROUP_PURGATORY, .needs_kexec_load = true,
 	  .take = take_console, .help = "talk on a serial port, whatever runs now" },
@@ -525,7 +536,6 @@ const struct option_row option_table[] = {
 	{ "load-live-update", NOT_YET },
 	{ "exec-live-update", NOT_YET },
 	{ "module", NOT_YET, .value = "FILE" },
-	{ "real-mode", NOT_YET },
 	{ "args-elf", NOT_YET },
 	{ "args-none", NOT_YET },
 	{ "reset-vga", NOT_YET },
@@ -791,6 +801,23 @@ static int settle_mode(struct parse *p)
 	return 0;
 }
 
+/* The spellings of kexec-tools, which are none of auto. */
+static int settle_entry(struct parse *p)
+{
+	const enum enter asked = p->asked_real_mode ? ENTER_16 : ENTER_32;
+	struct options *o = &p->out;
+
+	if (!p->asked_real_mode && !p->asked_entry_32bit)
+		return 0;
+	if ((p->asked_real_mode && p->asked_entry_32bit) ||
+	    (o->enter != ENTER_AUTO && o->enter != asked))
+		return fail(p->diag, EINVAL, "options/conflict",
+			    "--%s and another --enter contradict each other",
+			    p->asked_real_mode ? "real-mode" : "entry-32bit");
+	o->enter = asked;
+	return 0;
+}
+
 /* Rules between options, whatever the mode. */
 static int settle_values(struct parse *p)
 {
@@ -800,12 +827,7 @@ static int settle_values(struct parse *p)
 		return fail(p->diag, EINVAL, "options/mem-range",
 			    "--mem-min (0x%" PRIx64 ") is above --mem-max (0x%" PRIx64 ")",
 			    o->mem_min, o->mem_end - 1);
-	if (p->asked_entry_32bit && (o->enter == ENTER_64 || o->enter == ENTER_DIRECT))
-		return fail(p->diag, EINVAL, "options/conflict",
-			    "--entry-32bit and another --enter contradict each other");
-	if (p->asked_entry_32bit)
-		o->enter = ENTER_32;
-	return 0;
+	return settle_entry(p);
 }
 
 /* "--a, --b" of those given that only kexec_load can honour. */

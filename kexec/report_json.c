@@ -180,7 +180,8 @@ static void put_e820(struct json *j, const struct report *r)
 
 	if (j->is_short)
 		return;
-	put_text(j, o, "source", sources[r->facts->map_source]);
+	put_text(j, o, "source",
+		 r->plan->jump_mode == JUMP_16 ? "bios" : sources[r->facts->map_source]);
 	list = put_new(j, o, "entries", json_object_new_array());
 	for (size_t i = 0; i < r->plan->n_e820 && !j->is_short; i++) {
 		struct json_object *entry = json_object_new_object();
@@ -213,11 +214,16 @@ static void put_notes(struct json *j, const struct diag *diag)
 
 static void put_jump(struct json *j, const struct plan *plan)
 {
+	static const char *const modes[] = {
+		[JUMP_64] = "64",
+		[JUMP_32] = "32",
+		[JUMP_16] = "16",
+	};
 	struct json_object *o = put_new(j, j->top, "jump", json_object_new_object());
 
 	if (j->is_short)
 		return;
-	put_text(j, o, "mode", plan->jump_mode == JUMP_64 ? "64" : "32");
+	put_text(j, o, "mode", modes[plan->jump_mode]);
 	put_addr(j, o, "entry", plan->jump_entry);
 	put_addr(j, o, "arg", plan->jump_arg);
 }

@@ -94,6 +94,21 @@ static void print_head(FILE *out, const char *name)
 	fprintf(out, "%-11s ", name);
 }
 
+static void print_jump(FILE *out, const struct plan *plan)
+{
+	const char *whose = plan->entry_name && strcmp(plan->entry_name, "direct") == 0 ?
+				    "direct" : "the stub's";
+
+	print_head(out, "jump");
+	if (plan->jump_mode == JUMP_16)
+		fprintf(out, "the setup code's, real mode, 0x%" PRIx64 ", segments 0x%" PRIx64 "\n",
+			plan->jump_entry, plan->jump_arg);
+	else
+		fprintf(out, "%s entry, %s-bit, 0x%" PRIx64 ", argument 0x%" PRIx64 "\n", whose,
+			plan->jump_mode == JUMP_64 ? "64" : "32", plan->jump_entry,
+			plan->jump_arg);
+}
+
 static void print_image(FILE *out, const struct report *r)
 {
 	const struct plan *plan = r->plan;
@@ -110,11 +125,7 @@ static void print_image(FILE *out, const struct report *r)
 		r->request->digest == DIGEST_NONE ? "verifies nothing" : "verifies segments by ",
 		r->request->digest == DIGEST_NONE ? "" : digest_name(r->request->digest),
 		plan->console ? plan->console : "nothing");
-	print_head(out, "jump");
-	fprintf(out, "%s entry, %s-bit, 0x%" PRIx64 ", argument 0x%" PRIx64 "\n",
-		plan->entry_name && strcmp(plan->entry_name, "direct") == 0 ? "direct" :
-									      "the stub's",
-		plan->jump_mode == JUMP_64 ? "64" : "32", plan->jump_entry, plan->jump_arg);
+	print_jump(out, plan);
 	if (plan->is_randomized) {
 		print_head(out, "KASLR");
 		fprintf(out, "place drawn; virtual addresses moved by 0x%" PRIx64 "\n",
@@ -174,8 +185,11 @@ static void print_handed_on(FILE *out, const struct report *r)
 	};
 
 	print_head(out, "e820");
-	fprintf(out, "%zu entries, from %s\n", r->plan->n_e820,
-		report_map_source(r->facts->map_source));
+	if (r->plan->jump_mode == JUMP_16)
+		fputs("none: the setup code asks the BIOS\n", out);
+	else
+		fprintf(out, "%zu entries, from %s\n", r->plan->n_e820,
+			report_map_source(r->facts->map_source));
 	print_head(out, "ACPI RSDP");
 	if (r->plan->rsdp)
 		fprintf(out, "0x%" PRIx64 ", from %s\n", r->plan->rsdp,

@@ -52,6 +52,10 @@ class Plan(dict):
         return self["entry_name"] == "direct"
 
     @property
+    def is_real_mode(self):
+        return self["jump"]["mode"] == "16"
+
+    @property
     def delta(self):
         return int(self["kaslr"]["vaddr_delta"], 16)
 
@@ -86,7 +90,11 @@ class Plan(dict):
 
     def check_places(self, machine, mem_min, mem_max):
         for start, end, name in self.windows:
-            assert start >= max(1 << 20, mem_min) and end - 1 <= mem_max, name
+            assert start >= mem_min and end - 1 <= mem_max, name
+            if name == "setup":
+                assert 64 << 10 <= start and end <= 0x9a000
+                continue
+            assert start >= 1 << 20, name
             if machine:
                 assert any(a <= start and end <= b for a, b in machine.ram), name
         total = sum(self.segment(name)["mem_len"] for name in self.names)
@@ -94,7 +102,7 @@ class Plan(dict):
         if machine:
             assert self["memory"]["ram_len"] == machine.ram_total // 1024 * 1024
             assert self["memory"]["limit_len"] == machine.ram_total // 2 // PAGE * PAGE
-            if machine.has_memmap:
+            if machine.has_memmap and not self.is_real_mode:
                 assert [(int(e["start"], 16), int(e["end"], 16), e["type"])
                         for e in self["e820"]["entries"]] == sorted(merged(machine.entries))
 
@@ -114,12 +122,14 @@ class Plan(dict):
     def check_by_stub(self, image):
         kernel = self.segment("kernel")
         mode = self["jump"]["mode"]
-        assert mode == self["entry_name"] and mode in ("32", "64")
+        assert mode == self["entry_name"] and mode in ("16", "32", "64")
         assert kernel["sha256"] == image.kernel_digest
         assert kernel["len"] == len(image.kernel)
         if image.at(images.VERSION) >= 0x20a:
             assert kernel["reserve_len"] >= image.at(images.INIT_SIZE)
-        assert int(self["jump"]["entry"], 16) == kernel["addr"] + (0x200 if mode == "64" else 0)
+        if not self.is_real_mode:
+            entry_off = 0x200 if mode == "64" else 0
+            assert int(self["jump"]["entry"], 16) == kernel["addr"] + entry_off
         assert self["kaslr"] == {"drawn": False, "vaddr_delta": "0x0"}
         assert self["paging"] == "keep"
 
@@ -152,17 +162,21 @@ class Plan(dict):
             assert not self["kaslr"]["drawn"] or kernel["addr"] + shape.window_len <= KASLR_END_32
 
     def check_entries(self, image):
-        params, purgatory = map(self.segment, ("params", "purgatory"))
+        real = self.is_real_mode
+        params, purgatory = map(self.segment, ("setup" if real else "params", "purgatory"))
         mode = self["jump"]["mode"]
         assert int(self["jump"]["arg"], 16) == params["addr"]
+        if real:
+            assert int(self["jump"]["entry"], 16) == params["addr"] + 512
+            assert self["e820"] == {"source": "bios", "entries": []} and self["rsdp"] is None
         assert 0 <= int(self["entry"], 16) - purgatory["addr"] < purgatory["len"]
         cmdline = int(self["cmdline_addr"], 16)
-        assert params["addr"] + 4096 <= cmdline
+        assert params["addr"] + (64 << 10 if real else 4096) <= cmdline
         assert cmdline + len(self["cmdline"].encode()) < params["addr"] + params["len"]
         assert ("initrd" in self.names) == (self["initrd"]["files"] > 0)
-        if mode == "32":
+        if mode != "64":
             assert self.windows[-1][1] <= 4 * GIB
-        if mode == "32" and "initrd" in self.names and image.at(images.VERSION) >= 0x203:
+        if mode != "64" and "initrd" in self.names and image.at(images.VERSION) >= 0x203:
             initrd = self.segment("initrd")
             assert initrd["addr"] + initrd["len"] - 1 <= image.at(images.INITRD_ADDR_MAX)
 

@@ -20,7 +20,7 @@ WORDS = [
     "--enter=auto", "--enter=direct", "--enter", "--digest=crc32c", "--digest=sha256",
     "--digest=none", "--digest", "--dig=x", "--initrd-unpack=yes", "--initrd-unpack=no",
     "--initrd-unpack=auto", "--initrd-unpack", "--append=nokaslr", "--append=mem=1G",
-    "--entry-32bit", "--console-serial", "--console-vga",
+    "--entry-32bit", "--enter=16", "--console-serial", "--console-vga",
     "--serial=ttyS1", "--serial=0x3f8", "--serial", "--serial-baud=115200", "--serial-baud=0",
     "--quiet", "--on-failure=halt", "--on-failure", "--no-checks", "--kexec-syscall-auto",
     "--kexec-file-syscall", "--kexec-syscall", "--no-cma", "--force-dtb", "--no-ifdown",

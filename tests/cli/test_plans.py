@@ -73,6 +73,34 @@ def test_machine_by_the_32_bit_entry(folder, name):
     assert plan["jump"]["mode"] == "32"
 
 
+@pytest.mark.parametrize("kernel", ["6.1-amd64", "7-amd64", "6.1-686-pae"])
+@pytest.mark.parametrize("name", MACHINES)
+def test_machine_by_the_real_mode_entry(folder, name, kernel):
+    machine = MACHINES[name]
+    words = (machine.write(folder / "host"), images.path(kernel),
+             "--real-mode" if name == "1 GiB" else "--enter=16", f"--initrd={initrd(folder)}",
+             "--append=root=/dev/vda1 vga=791")
+    if machine.is_efi:
+        run("--dry-run", *words).failed("real-mode/no-bios", says=("BIOS", "EFI"))
+        return
+    plan = plans.of(*words, machine=machine)
+    assert plan["entry_name"] == "16" and plan.segment("setup")["addr"] == 0x10000
+    assert "real-mode/by-bios" in plan.notes
+
+
+def test_real_mode_limits(folder, pc):
+    """Low memory is none of --mem-min's and --mem-max's; without any there is no real mode."""
+    kernel = images.path("6.1-amd64")
+    plans.of(pc, kernel, "--enter=16", "--mem-max=512M", mem_max=512 * MIB)
+    run("--dry-run", pc, kernel, "--enter=16", "--mem-min=16M").failed(
+        "real-mode/mem-min", says=("0x1000000",))
+    machine = Machine([(0, 0x10000, RAM), (MIB, GIB, RAM)])
+    run("--dry-run", machine.write(folder / "host"), kernel, "--enter=16").failed(
+        "place/no-hole", says=("setup",))
+    run("--dry-run", pc, kernel, "--enter=16", "--append=vga=wide").failed(
+        "real-mode/vga", says=("vga=wide",))
+
+
 def test_more_entries_take_more_room(folder):
     """Entries beyond the 128 of the zero page are handed on, not dropped."""
     lengths = [plans.of(MACHINES[name].write(folder / name.replace(" ", "")),

@@ -12,14 +12,13 @@ from kexec_run import run
 from machines import GIB, Machine, in_pieces, pc as pc_map
 
 NOT_YET = ("--load-preserve-context", "--load-jump-back-helper", "--load-live-update",
-           "--exec-live-update", "--entry=0x1000", "--module=x", "--dtb=x", "--real-mode",
-           "--args-elf", "--args-none", "--reuseinitrd", "--reuse-video-type", "--reset-vga")
+           "--exec-live-update", "--module=x", "--args-elf", "--args-none", "--reset-vga")
 
 BAD_VALUES = ("--mem-min=x", "--mem-min=", "--mem-min=-1", "--mem-min= 1", "--mem-max=1Q",
               "--mem-max=0x", "--mem-max=99999999999999999999", "--mem-max=16777216T",
               "--serial=ttyS2", "--serial=0", "--serial=0x0", "--serial=0xffff", "--serial=1016",
               "--serial-baud=0", "--serial-baud=-9600", "--serial-baud=9601",
-              "--serial-baud=230400", "--enter=16", "--enter=", "--on-failure=", "--on-failure=no",
+              "--serial-baud=230400", "--enter=8", "--enter=", "--on-failure=", "--on-failure=no",
               "--seed=", "--seed=xyz", "--seed=0x", "--seed=" + "1" * 65, "--type=",
               "--host-root=", "--initrd=", "--digest=", "--digest=md5", "--digest=CRC32C",
               "--initrd-unpack=", "--initrd-unpack=maybe", "--backup=", "--backup=maybe")

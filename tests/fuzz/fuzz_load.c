@@ -27,18 +27,23 @@ static bool inside_one_segment(const struct plan *plan, phys_t addr, uint64_t le
 
 static void check_pointers(struct plan *plan)
 {
-	const struct segment *params = plan_find(plan, "params"),
+	const bool is_real_mode = plan->jump_mode == JUMP_16;
+	const struct segment *params = plan_find(plan, is_real_mode ? "setup" : "params"),
 			     *initrd = plan_find(plan, "initrd");
 	const uint8_t *zp = params->own;
-	phys_t cmdline = at32(zp, HDR_CMD_LINE_PTR) | (uint64_t)at32(zp, 0x0c8) << 32;
+	/* What is above 4 GiB the setup header does not say, and its kernel is not there. */
+	uint64_t upper = is_real_mode ? 0 : UINT64_MAX;
+	phys_t cmdline = at32(zp, HDR_CMD_LINE_PTR) | ((uint64_t)at32(zp, 0x0c8) << 32 & upper);
 	phys_t node = at16(zp, HDR_VERSION) >= 0x0209 ? at64(zp, HDR_SETUP_DATA) : 0;
 	int n_nodes = 0;
 
-	CHECK(at8(zp, 0x1ef) == 0);
+	CHECK(is_real_mode || at8(zp, 0x1ef) == 0);
+	CHECK(!is_real_mode || (params->addr + params->mem_len <= MIB &&
+				inside_one_segment(plan, at32(zp, HDR_CODE32_START), 1)));
 	CHECK(inside_one_segment(plan, cmdline, 2048));
 	if (initrd)
-		CHECK((at32(zp, HDR_RAMDISK_IMAGE) | (uint64_t)at32(zp, 0x0c0) << 32) ==
-		      initrd->addr);
+		CHECK((at32(zp, HDR_RAMDISK_IMAGE) |
+		       ((uint64_t)at32(zp, 0x0c0) << 32 & upper)) == initrd->addr);
 	for (; node != 0; n_nodes++) {
 		CHECK(n_nodes < 8);
 		CHECK(inside_one_segment(plan, node, 16));
@@ -62,7 +67,7 @@ static int make_plan(const struct request *req, const struct facts *facts, struc
 	if (r == 0)
 		r = x86_plan_purgatory(req, facts, plan, diag);
 	if (r == 0)
-		r = place(plan, &facts->ram, req->mem_min, req->mem_end, diag);
+		r = place(plan, facts, req->mem_min, req->mem_end, diag);
 	if (r == 0)
 		r = type->finish(req, facts, plan, diag);
 	if (r == 0)
@@ -104,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	facts.cpu.is_la57_on = data[2] & 0x80;
 	facts.cpu.has_1gib_pages = data[2] & 0x40;
 	make_request(&req, base, file_len);
-	req.enter = data[3] % 4;
+	req.enter = data[3] % 5;
 	req.has_seed = data[3] & 0x80;
 	if (data[3] & 0x40)
 		req.initrd = span_of(ramdisk, sizeof(ramdisk));

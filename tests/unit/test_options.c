@@ -412,11 +412,22 @@ static void test_our_abbreviations(void **state)
 	assert_string_equal(t.o.host_root, "/r");
 	done(&t);
 	fails("-l K --on-failure=no", "options/bad-value");
-	fails("-l K --enter=16", "options/bad-value");
+	fails("-l K --enter=8", "options/bad-value");
 	fails("-l K --enter=64 --entry-32bit", "options/conflict");
 	fails("-l K --entry-32bit --enter=64", "options/conflict");
 	parses(&t, "-l K --entry-32bit --enter=auto");
 	assert_int_equal(t.o.enter, ENTER_32);
+	done(&t);
+	fails("-l K --enter=64 --real-mode", "options/conflict");
+	fails("-l K --real-mode --enter=32", "options/conflict");
+	fails("-l K --real-mode --entry-32bit", "options/conflict");
+	fails("-l K --enter=16 --entry-32bit", "options/conflict");
+	parses(&t, "-l K --real-mode --enter=auto");
+	assert_int_equal(t.o.enter, ENTER_16);
+	done(&t);
+	parses(&t, "-l K --enter=16 --real-mode");
+	assert_int_equal(t.o.enter, ENTER_16);
+	assert_non_null(t.o.needs_kexec_load);
 }
 
 static void test_letters(void **state)

@@ -191,6 +191,24 @@ static void test_text_of_little(void **state)
 	assert_contains("talks on: nothing");
 }
 
+static void test_text_of_real_mode(void **state)
+{
+	(void)state;
+	plan.entry_name = "16";
+	plan.jump_mode = JUMP_16;
+	plan.jump_entry = 0x10200;
+	plan.jump_arg = 0x10000;
+	plan.n_e820 = 0;
+	plan.rsdp = 0;
+	add("setup", 0x10000, 0x11000, 0x11000);
+	print_text();
+	assert_contains("real mode, 0x10200, segments 0x10000");
+	assert_contains("the setup code asks the BIOS");
+	assert_contains("10000 - 0x");
+	print_map(80);
+	assert_contains("setup");
+}
+
 /* A terminal gets none of what a file or a user says to it. */
 static void test_no_control_characters(void **state)
 {
@@ -479,6 +497,13 @@ static void test_json(void **state)
 	assert_string_equal(string_at(json_object_array_get_idx(at(o, "notes"), 0), "id"), "test/"
 											   "note");
 	json_object_put(o);
+	plan.jump_mode = JUMP_16;
+	plan.n_e820 = 0;
+	o = print_json();
+	assert_string_equal(string_at(at(o, "jump"), "mode"), "16");
+	assert_string_equal(string_at(at(o, "e820"), "source"), "bios");
+	assert_int_equal(json_object_array_length(at(at(o, "e820"), "entries")), 0);
+	json_object_put(o);
 }
 
 /* A segment that purgatory does not verify has the digest of its bytes all the same. */
@@ -598,6 +623,7 @@ int main(void)
 		UNIT(test_text),
 		UNIT(test_text_with_digests),
 		UNIT(test_text_of_little),
+		UNIT(test_text_of_real_mode),
 		UNIT(test_no_control_characters),
 		UNIT(test_failure),
 		UNIT(test_notes),

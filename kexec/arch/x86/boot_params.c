@@ -38,11 +38,6 @@ enum zero_page_off {
 #define SETUP_NODE_HEAD_LEN	16	/* next, type, len */
 _Static_assert(SEED_LEN == SHA256_LEN, "the seed that is handed on is a digest");
 
-#define COMMAND_LINE_SIZE	2048 /* bytes that a kernel copies, whatever the string's length */
-
-/* 0xD is what kexec loaders are registered with; version 1 tells ours from kexec-tools' 0. */
-#define TYPE_OF_LOADER		0xd1
-
 /* struct efi_info in the zero page. */
 enum efi_info_off {
 	EFI_INFO_SIGNATURE = 0x00,
@@ -233,29 +228,36 @@ static int check_dtb(const struct bzimage *image, const struct request *req, str
 	return 0;
 }
 
+int params_check_cmdline(const struct bzimage *image, const struct request *req,
+			 struct diag *diag)
+{
+	size_t len = strlen(req->cmdline);
+
+	if (len <= image->cmdline_max)
+		return 0;
+	fail(diag, EINVAL, "params/cmdline-too-long",
+	     "the command line has %zu characters, this kernel takes %u", len, image->cmdline_max);
+	return fail_advise(diag,
+			   "shorten --append by %zu characters; nothing is ever cut off silently",
+			   len - image->cmdline_max);
+}
+
 int params_lay_out(const struct bzimage *image, const struct request *req,
 		   const struct facts *facts, struct arena *a, struct params_layout *ret,
 		   struct diag *diag)
 {
 	struct params_layout l = { .len = BOOT_PARAMS_LEN };
-	size_t cmdline_len = strlen(req->cmdline);
 	int r;
 
-	if (cmdline_len > image->cmdline_max) {
-		fail(diag, EINVAL, "params/cmdline-too-long",
-		     "the command line has %zu characters, this kernel takes %u", cmdline_len,
-		     image->cmdline_max);
-		return fail_advise(diag,
-				   "shorten --append by %zu characters; nothing is ever cut off "
-				   "silently",
-				   cmdline_len - image->cmdline_max);
-	}
+	r = params_check_cmdline(image, req, diag);
+	if (r < 0)
+		return r;
 	r = choose_e820(image, facts, a, &l, diag);
 	if (r == 0)
 		r = check_dtb(image, req, diag);
 	if (r < 0)
 		return r;
-	l.cmdline = add_piece(&l, max_u64(cmdline_len + 1, COMMAND_LINE_SIZE));
+	l.cmdline = add_piece(&l, max_u64(strlen(req->cmdline) + 1, COMMAND_LINE_SIZE));
 	if (image->version >= 0x0209) {
 		if (l.n_e820 > E820_TABLE_MAX)
 			l.e820_ext = add_node(&l, (l.n_e820 - E820_TABLE_MAX) * E820_ENTRY_LEN);
@@ -396,17 +398,15 @@ static void write_efi(const struct params_layout *l, const struct facts *facts, 
 }
 
 /* Not the seed itself: the kernel's place was drawn from that. */
-static void write_rng_seed(const struct params_layout *l, const struct request *req, uint8_t *buf)
+void params_seed(const struct request *req, uint8_t *ret)
 {
 	static const char label[] = "SETUP_RNG_SEED";
 	struct sha256 h;
 
-	if (l->rng_seed.len == 0)
-		return;
 	sha256_start(&h);
 	sha256_add(&h, req->seed, SEED_LEN);
 	sha256_add(&h, label, sizeof(label));
-	sha256_finish(&h, buf + l->rng_seed.off);
+	sha256_finish(&h, ret);
 }
 
 static void link_node(const struct params_piece *piece, uint32_t type, phys_t params, phys_t *head,
@@ -434,7 +434,8 @@ void params_write(const struct bzimage *image, const struct params_layout *l,
 	write_memory_sizes(l, buf);
 	memcpy(buf + l->cmdline.off, req->cmdline, strlen(req->cmdline));
 	write_efi(l, facts, at->params, buf);
-	write_rng_seed(l, req, buf);
+	if (l->rng_seed.len != 0)
+		params_seed(req, buf + l->rng_seed.off);
 	if (l->dtb.len > 0)
 		memcpy(buf + l->dtb.off, req->dtb.data, l->dtb.len);
 	link_node(&l->dtb, SETUP_DTB, at->params, &head, buf);

@@ -49,6 +49,16 @@ struct params_addresses {
 	bool is_randomized;	/* KASLR_FLAG: set by the stub, or by us in its place */
 };
 
+/* 0xD is what kexec loaders are registered with; version 1 tells ours from kexec-tools' 0. */
+#define TYPE_OF_LOADER		0xd1
+#define COMMAND_LINE_SIZE	2048 /* bytes that a kernel copies, whatever the string's length */
+
+/* -EINVAL "params/cmdline-too-long". */
+must_check int params_check_cmdline(const struct bzimage *image, const struct request *req,
+				    struct diag *diag);
+/* What the next kernel gets for its random numbers, SEED_LEN bytes: not the seed itself. */
+void params_seed(const struct request *req, uint8_t *ret);
+
 /* Decides what is handed on and says, by notes, what is not. */
 must_check int params_lay_out(const struct bzimage *image, const struct request *req,
 			      const struct facts *facts, struct arena *a,

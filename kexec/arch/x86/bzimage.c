@@ -6,6 +6,7 @@
 
 #include "arch/x86/boot_params.h"
 #include "arch/x86/direct.h"
+#include "arch/x86/real_mode.h"
 #include "checked.h"
 
 /* Highest byte of an i386 kernel's window: its lowmem less the vmalloc reserve. */
@@ -141,7 +142,7 @@ static phys_t kernel_end(const struct bzimage *image, enum jump_mode mode)
 {
 	if (!(image->xloadflags & XLF_KERNEL_64))
 		return min_u64(I386_KERNEL_END, image->initrd_end);
-	if (mode == JUMP_32 || !(image->xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G))
+	if (mode != JUMP_64 || !(image->xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G))
 		return 4 * GIB;
 	return STUB_END;
 }
@@ -210,32 +211,56 @@ static int plan_kernel(const struct bzimage_plan *own, struct plan *plan, struct
 	return r;
 }
 
-/* What the stub reads before it has page tables of its own, and what it hands on. */
-static int plan_data(const struct bzimage_plan *own, const struct request *req, struct plan *plan,
-		     struct diag *diag)
+static bool is_above_4g(const struct bzimage_plan *own, const struct plan *plan)
 {
-	const struct bzimage *image = &own->image;
-	bool above_4g = plan->jump_mode == JUMP_64 &&
-			(image->xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G);
-	struct segment_wish wish = {
+	return plan->jump_mode == JUMP_64 && (own->image.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G);
+}
+
+static int plan_initrd(const struct bzimage_plan *own, const struct request *req,
+		       struct plan *plan, struct diag *diag)
+{
+	const struct segment_wish wish = {
 		.name = "initrd",
 		.bytes = req->initrd,
 		.min = LOWEST_SEGMENT,
 		.end = min_u64(own->known_end,
-			       above_4g ? STUB_END : min_u64(4 * GIB, image->initrd_end)),
+			       is_above_4g(own, plan) ? STUB_END :
+							min_u64(4 * GIB, own->image.initrd_end)),
 		.is_digested = true,
 	};
 	struct segment *s;
+
+	return req->initrd.len > 0 ? plan_add(plan, &wish, &s, diag) : 0;
+}
+
+/* What the stub reads before it has page tables of its own, and what it hands on. */
+static int plan_params(const struct bzimage_plan *own, struct plan *plan, struct diag *diag)
+{
+	const struct segment_wish wish = {
+		.name = "params",
+		.min = LOWEST_SEGMENT,
+		.end = min_u64(own->known_end, is_above_4g(own, plan) ? STUB_END : 4 * GIB),
+		.is_digested = true,
+	};
+	struct segment *s;
+
+	return plan_add_own(plan, &wish, own->layout.len, &s, diag);
+}
+
+/* The setup code makes the zero page, and learns from the BIOS what params_lay_out() would tell. */
+static int plan_real_mode(struct bzimage_plan *own, const struct request *req,
+			  const struct facts *facts, struct plan *plan, struct diag *diag)
+{
 	int r;
 
-	if (req->initrd.len > 0) {
-		r = plan_add(plan, &wish, &s, diag);
-		if (r < 0)
-			return r;
-	}
-	wish.name = "params";
-	wish.end = min_u64(own->known_end, above_4g ? STUB_END : 4 * GIB);
-	return plan_add_own(plan, &wish, own->layout.len, &s, diag);
+	own->known_end = 4 * GIB;
+	plan->format = own;
+	plan->entry_name = "16";
+	plan->kernel_version = own->image.kernel_version;
+	r = real_mode_plan(&own->image, req, facts, plan, diag);
+	if (r == 0)
+		r = plan_kernel(own, plan, diag);
+	return r < 0 ? r : plan_initrd(own, req, plan, diag);
 }
 
 /* The entry is chosen: the rest is the same for each. */
@@ -252,9 +277,9 @@ static int plan_segments(struct bzimage_plan *own, const struct request *req,
 	plan->n_e820 = own->layout.n_e820;
 	plan->rsdp = facts->rsdp;
 	r = plan_kernel(own, plan, diag);
-	if (r < 0)
-		return r;
-	return plan_data(own, req, plan, diag);
+	if (r == 0)
+		r = plan_initrd(own, req, plan, diag);
+	return r < 0 ? r : plan_params(own, plan, diag);
 }
 
 int bzimage_plan_direct(const struct bzimage *image, const struct direct *direct,
@@ -291,6 +316,8 @@ static int bzimage_plan(const struct request *req, const struct facts *facts, st
 	if ((own->image.xloadflags & XLF_KERNEL_64) && !facts->cpu.has_long_mode)
 		return fail(diag, EINVAL, "bzimage/cpu-is-32-bit",
 			    "this is a 64-bit kernel, and the CPU has no long mode");
+	if (req->enter == ENTER_16)
+		return plan_real_mode(own, req, facts, plan, diag);
 	r = params_lay_out(&own->image, req, facts, plan->arena, &own->layout, diag);
 	if (r < 0)
 		return r;
@@ -309,6 +336,10 @@ int bzimage_finish(const struct request *req, const struct facts *facts, struct 
 	const struct segment *params = plan_find(plan, "params");
 	struct params_addresses at = { 0 };
 
+	if (plan->jump_mode == JUMP_16) {
+		real_mode_finish(&own->image, req, plan);
+		return 0;
+	}
 	at.params = params->addr;
 	at.is_randomized = own->is_direct && own->direct.is_randomized;
 	if (initrd) {
