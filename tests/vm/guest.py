@@ -534,6 +534,31 @@ def json_of(text):
 # --------------------------------------------------------------------------- a debugger's client
 
 
+class Registers:
+    """What QEMU's stub tells of a CPU (its gdb-xml/i386-64bit.xml): by name, as numbers."""
+
+    GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
+               "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15")
+    WIDTHS = (*((name, 8) for name in (*GENERAL, "rip")),
+              *((name, 4) for name in ("eflags", "cs", "ss", "ds", "es", "fs", "gs")),
+              *((name, 8) for name in ("fs_base", "gs_base", "k_gs_base",
+                                       "cr0", "cr2", "cr3", "cr4", "cr8", "efer")))
+
+    def __init__(self, data):
+        for name, width in self.WIDTHS:
+            setattr(self, name, int.from_bytes(data[:width], "little"))
+            data = data[width:]
+
+    @property
+    def is_real_mode(self):
+        return not self.cr0 & 1
+
+    @property
+    def linear(self):
+        """Where it is, in flat segments or in real mode."""
+        return 16 * self.cs + self.rip if self.is_real_mode else self.rip
+
+
 class Gdb:
     """QEMU's gdb stub: enough to stop the guest at an address and to change its memory.
 
@@ -623,7 +648,9 @@ class Gdb:
             answer = self._receive()
         except TimeoutError:
             raise GuestFailed(f"{address:#x} was not reached within {seconds} s") from None
-        registers = bytes.fromhex(self._ask("g"))  # 8 bytes each: rax to r15, then rip
-        rip = int.from_bytes(registers[128:136], "little")
-        if not answer.startswith("T05") or rip != address:
-            raise GuestFailed(f"the guest stopped at {rip:#x} ({answer}), not at {address:#x}")
+        at = self.registers().linear
+        if not answer.startswith("T05") or at != address:
+            raise GuestFailed(f"the guest stopped at {at:#x} ({answer}), not at {address:#x}")
+
+    def registers(self):
+        return Registers(bytes.fromhex(self._ask("g")))

@@ -235,6 +235,7 @@ static void print_memmap(void)
 static void print_boot_params(void)
 {
 	enum {
+		TEXT_LINES_OFF = 0x0e,
 		VIDEO_OFF = 0x0f,
 		RSDP_OFF = 0x70,
 		EFI_SIGNATURE_OFF = 0x1c0,
@@ -252,7 +253,8 @@ static void print_boot_params(void)
 	printf(",\"rsdp\":\"0x%llx\",\"loader\":\"0x%02x\",\"video\":\"0x%02x\",\"sentinel\":%d",
 	       (unsigned long long)rsdp, (unsigned char)data[LOADER_OFF],
 	       (unsigned char)data[VIDEO_OFF], (unsigned char)data[SENTINEL_OFF]);
-	printf(",\"loadflags\":\"0x%02x\"", (unsigned char)data[LOADFLAGS_OFF]);
+	printf(",\"loadflags\":\"0x%02x\",\"text_lines\":%d", (unsigned char)data[LOADFLAGS_OFF],
+	       (unsigned char)data[TEXT_LINES_OFF]);
 	data[EFI_SIGNATURE_OFF + 4] = '\0';
 	printf(",\"efi_signature\":");
 	print_json(data + EFI_SIGNATURE_OFF);

@@ -25,8 +25,9 @@ def contents():
 class AtPurgatory:
     """A guest that has loaded the second kernel and stands at purgatory's first instruction."""
 
-    def __init__(self, log, machine=Machine()):
-        initrd = initramfs({"": f"{LOAD}\nwait\nrun /sbin/kexec -e"}, contents())
+    def __init__(self, log, machine=Machine(), options=""):
+        job = f"{LOAD} {options}\nwait\nrun /sbin/kexec -e"
+        initrd = initramfs({"": job}, contents())
         self.guest = Guest(machine, kernel(FIRST), initrd, "loglevel=4", log=log, gdb=True)
         self.gdb = None
 
