@@ -42,7 +42,14 @@ static bool read_hex(struct span s, uint64_t off, uint32_t *ret)
 
 struct cpio_entry {
 	struct span name;	/* with its NUL */
+	uint64_t body_len;
 	uint64_t end;		/* of the body */
+};
+
+/* What a walk over archives counts. */
+struct census {
+	uint64_t n_entries;
+	uint64_t files_len;
 };
 
 static int read_header(struct span s, uint64_t off, uint32_t fields[N_FIELDS], struct diag *diag)
@@ -88,7 +95,11 @@ static int read_entry(struct span s, uint64_t off, struct cpio_entry *ret, struc
 	if (name.data[name.len - 1] != '\0')
 		return fail(diag, EINVAL, "initramfs/cpio-name",
 			    "the name at %" PRIu64 " is not terminated", off);
-	*ret = (struct cpio_entry){ .name = name, .end = body + fields[FILE_SIZE_FIELD] };
+	*ret = (struct cpio_entry){
+		.name = name,
+		.body_len = fields[FILE_SIZE_FIELD],
+		.end = body + fields[FILE_SIZE_FIELD],
+	};
 	return 0;
 }
 
@@ -117,16 +128,25 @@ static uint64_t skip_zeros(struct span s, uint64_t off)
 	return off;
 }
 
+/* No overflow: what is counted lies in memory. */
+static void count(struct census *census, const struct cpio_entry *entry)
+{
+	census->n_entries++;
+	census->files_len += align_down(entry->body_len + PAGE_LEN - 1, PAGE_LEN);
+}
+
 /*
  * The archive at off, up to and with its trailer and padding, which may be missing at the very end;
  * an archive without a trailer ends where something else begins. is_early: files that the kernel
  * looks for early are welcome.
  */
-static int walk_cpio(struct span s, uint64_t off, bool is_early, uint64_t *ret_end,
-		     struct diag *diag)
+static int walk_cpio(struct span s, uint64_t off, bool is_early, struct census *census,
+		     uint64_t *ret_end, struct diag *diag)
 {
 	static const char trailer[] = "TRAILER!!!";
 	struct cpio_entry entry = { 0 };
+
+	bool is_trailer;
 
 	do {
 		int r = read_entry(s, off, &entry, diag);
@@ -137,14 +157,17 @@ static int walk_cpio(struct span s, uint64_t off, bool is_early, uint64_t *ret_e
 			return fail(diag, EINVAL, "initramfs/early-files",
 				    "microcode or ACPI tables are packed: unpacked, the kernel would "
 				    "use them early");
+		is_trailer = span_starts_with(entry.name, trailer, sizeof(trailer));
+		if (!is_trailer)
+			count(census, &entry);
 		off = align_down(entry.end + CPIO_ALIGN - 1, CPIO_ALIGN);
-	} while (!span_starts_with(entry.name, trailer, sizeof(trailer)) && is_entry_at(s, off));
+	} while (!is_trailer && is_entry_at(s, off));
 	*ret_end = off;
 	return 0;
 }
 
 /* What came out of a packed member: archives and zeros, and nothing else. */
-static int check_contents(struct span s, struct diag *diag)
+static int check_contents(struct span s, struct census *census, struct diag *diag)
 {
 	uint64_t off = skip_zeros(s, 0);
 	int r;
@@ -156,7 +179,7 @@ static int check_contents(struct span s, struct diag *diag)
 		if (!is_entry_at(s, off))
 			return fail(diag, EINVAL, "initramfs/not-cpio",
 				    "expected a cpio archive at %" PRIu64 " of what is packed", off);
-		r = walk_cpio(s, off, false, &off, diag);
+		r = walk_cpio(s, off, false, census, &off, diag);
 		if (r < 0)
 			return r;
 	}
@@ -172,6 +195,7 @@ struct walk {
 	uint64_t off;
 	size_t max_len;
 	struct initramfs out;
+	struct census census;
 	struct diag *diag;
 };
 
@@ -211,7 +235,7 @@ static int add_plain(struct walk *w)
 	bool is_early = w->out.n_packed == 0;
 	struct span archive;
 	uint64_t end;
-	int r = walk_cpio(w->in, w->off, is_early, &end, w->diag);
+	int r = walk_cpio(w->in, w->off, is_early, &w->census, &end, w->diag);
 
 	if (r < 0)
 		return r;
@@ -261,7 +285,7 @@ static int add_packed(struct walk *w)
 	start = plain->len;
 	r = unpack_stream(codec, rest, w->max_len - start, plain, &len, w->diag);
 	if (r == 0 && span_sub(span_of(plain->data, plain->len), start, plain->len - start, &contents))
-		r = check_contents(contents, w->diag);
+		r = check_contents(contents, &w->census, w->diag);
 	if (r == 0)
 		r = add_member(w, codec, len, plain->len - start);
 	return r < 0 ? r : append(w, span_of(NULL, 0));
@@ -283,6 +307,8 @@ int initramfs_unpack(struct span initrd, size_t max_len, struct arena *a, struct
 		return r;
 	}
 	unpack_buffer_trim(&w.out.plain);
+	w.out.n_entries = w.census.n_entries;
+	w.out.files_len = w.census.files_len;
 	*ret = w.out;
 	return 0;
 }

@@ -22,6 +22,10 @@ struct initramfs {
 	struct initramfs_member *members;	/* in the arena */
 	size_t n_members;
 	size_t n_packed;
+	/* What the kernel makes of it: entries of all archives, and their contents in whole pages.
+	 */
+	uint64_t n_entries;
+	uint64_t files_len;
 	/* The unpacked initrd; empty when n_packed is 0, for then it is what it was. */
 	struct unpack_buffer plain;
 };

@@ -149,6 +149,10 @@ static void test_early_first(void **state)
 	assert_unpacked(2, 1);
 	assert_member(0, 0, early, NULL);
 	assert_member(1, len, initrd.len - len, "zstd");
+	/* One early file of 5000 bytes, one of BODY_LEN, an empty one: in pages. */
+	assert_int_equal(result.n_entries, 3);
+	assert_int_equal(result.files_len,
+			 8192 + align_down(BODY_LEN + PAGE_LEN - 1, PAGE_LEN));
 }
 
 static void test_mix(void **state)

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a capture kernel is reckoned to need. */
+#include <string.h>
+
+#include "arch/x86/budget.h"
+#include "unit.h"
+
+static struct arena arena;
+static struct diag diag;
+static struct plan plan;
+static struct budget_input in;
+static struct budget budget;
+
+static void add(const char *name, uint64_t reserve_len)
+{
+	const struct segment_wish wish = { .name = name, .reserve_len = reserve_len };
+	struct segment *s;
+
+	assert_int_equal(plan_add_own(&plan, &wish, 1, &s, &diag), 0);
+}
+
+static int fresh(void **state)
+{
+	(void)state;
+	memset(&arena, 0, sizeof(arena));
+	diag_init(&diag, &arena);
+	plan_init(&plan, &arena);
+	add("kernel", 46 * MIB);
+	add("params", 8 * KIB);
+	add("purgatory", 48 * KIB);
+	in = (struct budget_input){
+		.region = { 512 * MIB, 768 * MIB },
+		.n_cpus = 1,
+		.cmdline = "",
+	};
+	return 0;
+}
+
+static int done(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+static uint64_t len_of(const char *name)
+{
+	budget_estimate(&plan, &in, &budget);
+	for (size_t i = 0; i < budget.n_items; i++)
+		if (strcmp(budget.items[i].name, name) == 0)
+			return budget.items[i].len;
+	return 0;
+}
+
+static void test_no_initrd(void **state)
+{
+	(void)state;
+	assert_int_equal(len_of("kernel"), 46 * MIB);
+	assert_int_equal(len_of("initrd"), 0);
+	assert_int_equal(len_of("initrd, unpacked"), 0);
+	assert_int_equal(len_of("parameters, purgatory"), 56 * KIB);
+	assert_int_equal(len_of("swiotlb"), 0);
+	/* The region is two sections; RAM below 640 KiB is in one of its own. */
+	assert_int_equal(len_of("page structures"), 6 * MIB);
+	assert_int_equal(budget.reserved_len, 256 * MIB);
+	assert_int_equal(budget.needed_len, budget.dump_len);
+	assert_true(budget.boot_len < budget.dump_len);
+	assert_false(budget.is_over);
+	assert_true(is_aligned(budget.recommended_len, 16 * MIB));
+	assert_true(budget.recommended_len >= budget.needed_len);
+}
+
+/* The packed initrd is gone before user space needs its memory; what came out of it is not. */
+static void test_moments(void **state)
+{
+	uint64_t boot_len, dump_len;
+
+	budget_estimate(&plan, &in, &budget);
+	boot_len = budget.boot_len;
+	dump_len = budget.dump_len;
+	add("initrd", 100 * MIB);
+	in.is_initrd_known = true;
+	in.n_files = 1024;
+	in.files_len = 10 * MIB;
+	budget_estimate(&plan, &in, &budget);
+	assert_int_equal(budget.boot_len, boot_len + 111 * MIB);
+	assert_int_equal(budget.dump_len, dump_len + 11 * MIB);
+	assert_int_equal(budget.needed_len, budget.boot_len);
+	assert_string_equal(budget.largest->name, "initrd");
+	(void)state;
+}
+
+static void test_unknown_initrd(void **state)
+{
+	const uint8_t byte = 0;
+	const struct segment_wish wish = { .name = "initrd", .bytes = span_of(&byte, 1) };
+	struct segment *s;
+
+	(void)state;
+	assert_int_equal(plan_add(&plan, &wish, &s, &diag), 0);
+	s->bytes.len = 30 * MIB;
+	assert_int_equal(len_of("initrd, unpacked"), 90 * MIB);
+}
+
+static void test_cpus(void **state)
+{
+	static const struct {
+		const char *cmdline;
+		uint64_t n_cpus, n_counted;
+	} cases[] = {
+		{ "", 0, 1 },
+		{ "", 64, 64 },
+		{ "nr_cpus=1", 64, 1 },
+		{ "quiet nr_cpus=4 nr_cpus=2", 64, 2 },
+		{ "nr_cpus=8", 4, 4 },
+		{ "xnr_cpus=1", 64, 64 },
+		{ "nr_cpus=", 64, 64 },
+		{ "nr_cpus=x", 64, 64 },
+		{ "maxcpus=1", 64, 64 },	/* limits who starts, not who is possible */
+		{ "nr_cpus=99999999999999999999", 64, 64 },
+	};
+	uint64_t one;
+
+	(void)state;
+	one = len_of("per-CPU areas");
+	for (size_t i = 0; i < array_len(cases); i++) {
+		in.n_cpus = cases[i].n_cpus;
+		in.cmdline = cases[i].cmdline;
+		assert_int_equal(len_of("per-CPU areas"), cases[i].n_counted * one);
+	}
+}
+
+static void test_swiotlb(void **state)
+{
+	static const struct {
+		const char *cmdline;
+		bool is_high;
+		uint64_t len;
+	} cases[] = {
+		{ "", false, 0 },
+		{ "", true, 64 * MIB },
+		{ "swiotlb=16384", true, 32 * MIB },
+		{ "swiotlb=16384,force", true, 32 * MIB },
+		{ "swiotlb=16384", false, 0 },
+		{ "swiotlb=force", false, 64 * MIB },
+		{ "swiotlb=0", true, 64 * MIB },
+		{ "swiotlb=0xffffffffffff", true, GIB },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_len(cases); i++) {
+		in.region = cases[i].is_high ? (struct range){ 5 * GIB, 5 * GIB + 256 * MIB } :
+					       (struct range){ 3 * GIB, 3 * GIB + 256 * MIB };
+		in.cmdline = cases[i].cmdline;
+		assert_int_equal(len_of("swiotlb"), cases[i].len);
+	}
+}
+
+static void test_two_reservations(void **state)
+{
+	(void)state;
+	in.low = (struct range){ 2 * GIB, 2 * GIB + 256 * MIB };
+	in.region = (struct range){ 5 * GIB + 16 * MIB, 5 * GIB + 272 * MIB };
+	assert_int_equal(len_of("page structures"), (1 + 2 + 3) * 2 * MIB);
+	assert_int_equal(budget.reserved_len, 512 * MIB);
+}
+
+static void test_over(void **state)
+{
+	(void)state;
+	budget_estimate(&plan, &in, &budget);
+	in.region.end = in.region.start + budget.needed_len;
+	budget_estimate(&plan, &in, &budget);
+	assert_false(budget.is_over);
+	in.region.end -= PAGE_LEN;
+	budget_estimate(&plan, &in, &budget);
+	assert_true(budget.is_over);
+	assert_non_null(budget.largest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define UNIT(test)	cmocka_unit_test_setup_teardown(test, fresh, done)
+		UNIT(test_no_initrd),
+		UNIT(test_moments),
+		UNIT(test_unknown_initrd),
+		UNIT(test_cpus),
+		UNIT(test_swiotlb),
+		UNIT(test_two_reservations),
+		UNIT(test_over),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
