@@ -11,6 +11,7 @@
 #include "host.h"
 #include "place.h"
 #include "sys.h"
+#include "weigh.h"
 
 /* Exit statuses of a failed load, as callers of kexec-tools know them. */
 #define STATUS_FAILED		255
@@ -275,6 +276,15 @@ static int check_call(const struct load *l, struct diag *diag)
 	return 0;
 }
 
+static int weigh_crash(struct load *l, struct diag *diag)
+{
+	if (!l->crash)
+		return 0;
+	progress_stage(&l->progress, "weighing it against the reservation");
+	return weigh(&l->plan, &l->facts, l->request.initrd, l->cmdline, l->options->strict,
+		     &l->budget, diag);
+}
+
 int load_plan(struct load *l, struct diag *diag)
 {
 	int r = check_call(l, diag);
@@ -285,7 +295,8 @@ int load_plan(struct load *l, struct diag *diag)
 		     "its own");
 	if (r == 0)
 		r = describe(l, diag);
-
+	if (r == 0)
+		r = weigh_crash(l, diag);
 	return r < 0 ? r : settle(l, diag);
 }
 
@@ -415,6 +426,9 @@ static int load_only_by_file(struct load *l, int *ret_status, struct diag *diag)
 	r = describe(l, &quiet);
 	if (r < 0)
 		return diag_take_failure(diag, &quiet);
+	r = weigh_crash(l, diag);
+	if (r < 0)
+		return r;
 	r = load_by_file(l, diag);
 	if (r < 0 && strncmp(diag->id, "kernel/", 7) == 0 && is_refusal_of_file_call(-r))
 		*ret_status = STATUS_FILE_REFUSED;
@@ -465,6 +479,8 @@ static int load_by_either(struct load *l, struct diag *diag)
 	struct diag first, second;
 	int r = describe(l, diag);
 
+	if (r == 0)
+		r = weigh_crash(l, diag);
 	if (r < 0)
 		return r;
 	diag_init(&first, l->arena);

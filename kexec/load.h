@@ -9,6 +9,7 @@
 #ifndef KEXEC_NG_LOAD_H
 #define KEXEC_NG_LOAD_H
 
+#include "budget.h"
 #include "file.h"
 #include "image.h"
 #include "initramfs.h"
@@ -24,6 +25,7 @@ struct load {
 	struct request request;
 	const char *cmdline;	/* before anything was added to it for -p */
 	const struct crash_plan *crash;	/* NULL without -p */
+	struct budget budget;	/* of a load for a panic */
 	struct plan plan;
 	const struct image_type *type;
 	struct file kernel;

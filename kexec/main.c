@@ -66,6 +66,7 @@ static int report(const struct load *l, struct diag *diag)
 		.request = &l->request,
 		.facts = &facts,
 		.plan = &l->plan,
+		.budget = l->crash ? &l->budget : NULL,
 		.diag = diag,
 	};
 	int r = 0;

@@ -333,6 +333,8 @@ static int take_crash_only(struct parse *p, const struct option_row *row, const 
 	(void)value;
 	if (strcmp(row->name, "hotplug") == 0)
 		p->out.hotplug = true;
+	else if (strcmp(row->name, "strict") == 0)
+		p->out.strict = true;
 	else if (strcmp(row->name, "reload") == 0)
 		p->out.reload = true;
 	else if (strcmp(row->name, "pass-memmap-cmdline") == 0)
@@ -458,6 +460,10 @@ const struct option_row option_table[] = {
 	{ "pass-memmap-cmdline", .group = GROUP_CRASH, .needs_kexec_load = true,
 	  .is_load_only = true, .take = take_crash_only,
 	  .help = "the memory map as memmap= words too" },
+	{ "strict", .is_ours = true, .group = GROUP_CRASH, .is_load_only = true,
+	  .take = take_crash_only,
+	  .help = "fail if the capture kernel is reckoned not to fit\ninto its reservation (default: "
+		  "a warning)" },
 	{ "elf64-core-headers", .group = GROUP_CRASH, .is_load_only = true,
 	  .take = take_crash_only, .help = "64-bit headers of the dump (default)" },
 	{ "elf32-core-headers", .group = GROUP_CRASH, .needs_kexec_load = true,

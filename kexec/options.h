@@ -72,6 +72,7 @@ struct options {
 	bool pass_memmap;
 	bool hotplug;
 	enum backup backup;
+	bool strict;		/* what is reckoned not to fit is not loaded */
 	bool reload;		/* only if the running kernel does not keep it current by itself */
 
 	bool no_ifdown;

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "budget.h"
 #include "image.h"
 #include "options.h"
 
@@ -18,6 +19,7 @@ struct report {
 	const struct request *request;
 	const struct facts *facts;
 	const struct plan *plan;
+	const struct budget *budget;	/* NULL if it is not for a panic */
 	const struct diag *diag;	/* its notes */
 };
 
@@ -53,6 +55,9 @@ void report_failure(FILE *out, const struct diag *failure, const char *what);
 void report_notes(FILE *out, const struct diag *diag);
 /* Those of them that are warnings. */
 void report_warnings(FILE *out, const struct diag *diag);
+
+/* The budget, item by item; part of report_text(). */
+void report_budget(FILE *out, const struct budget *b);
 
 /* "58.6 MiB", "512 B": three digits that count, powers of 1024. For reports and messages. */
 #define SIZE_TEXT_LEN	32

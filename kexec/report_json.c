@@ -280,6 +280,34 @@ static void put_crash(struct json *j, const struct crash_plan *crash)
 	}
 }
 
+static void put_budget(struct json *j, const struct budget *b)
+{
+	struct json_object *o = put_new(j, j->top, "budget", json_object_new_object());
+	struct json_object *list;
+
+	if (j->is_short)
+		return;
+	put_number(j, o, "reserved_len", b->reserved_len);
+	put_number(j, o, "needed_len", b->needed_len);
+	put_number(j, o, "recommended_len", b->recommended_len);
+	put_bool(j, o, "fits", !b->is_over);
+	put_text(j, o, "largest", b->largest ? b->largest->name : NULL);
+	list = put_new(j, o, "items", json_object_new_array());
+	for (size_t i = 0; i < b->n_items && !j->is_short; i++) {
+		const struct budget_item *item = &b->items[i];
+		struct json_object *entry = json_object_new_object();
+
+		append(j, list, entry);
+		if (j->is_short)
+			return;
+		put_text(j, entry, "name", item->name);
+		put_number(j, entry, "len", item->len);
+		put_bool(j, entry, "at_boot", item->is_at_boot);
+		put_bool(j, entry, "at_dump", item->is_at_dump);
+		put_bool(j, entry, "estimate", item->is_estimate);
+	}
+}
+
 static void put_initrd(struct json *j, const struct request *req)
 {
 	struct json_object *o = put_new(j, j->top, "initrd", json_object_new_object());
@@ -311,6 +339,8 @@ static void put_plan(struct json *j, const struct report *r)
 	put_e820(j, r);
 	if (plan->crash)
 		put_crash(j, plan->crash);
+	if (r->budget)
+		put_budget(j, r->budget);
 	if (plan->rsdp)
 		put_addr(j, j->top, "rsdp", plan->rsdp);
 	else

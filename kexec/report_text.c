@@ -252,6 +252,8 @@ void report_text(FILE *out, const struct report *r)
 	print_image(out, r);
 	if (r->plan->crash)
 		print_crash(out, r->plan->crash);
+	if (r->budget)
+		report_budget(out, r->budget);
 	print_memory(out, r);
 	print_handed_on(out, r);
 	fprintf(out, "\n%-10s %-*s %10s %10s %10s  %s\n", "segment", 2 * width + 7, "address range",

@@ -2,12 +2,13 @@
 /* What a capture kernel is reckoned to need. */
 #include <string.h>
 
-#include "arch/x86/budget.h"
+#include "arch/x86/x86.h"
 #include "unit.h"
 
 static struct arena arena;
 static struct diag diag;
 static struct plan plan;
+static struct facts facts;
 static struct budget_input in;
 static struct budget budget;
 
@@ -19,6 +20,12 @@ static void add(const char *name, uint64_t reserve_len)
 	assert_int_equal(plan_add_own(&plan, &wish, 1, &s, &diag), 0);
 }
 
+static void reserve(phys_t start, phys_t end)
+{
+	range_list_init(&facts.crash_kernel, &arena);
+	assert_int_equal(range_list_add(&facts.crash_kernel, (struct range){ start, end }), 0);
+}
+
 static int fresh(void **state)
 {
 	(void)state;
@@ -28,11 +35,9 @@ static int fresh(void **state)
 	add("kernel", 46 * MIB);
 	add("params", 8 * KIB);
 	add("purgatory", 48 * KIB);
-	in = (struct budget_input){
-		.region = { 512 * MIB, 768 * MIB },
-		.n_cpus = 1,
-		.cmdline = "",
-	};
+	memset(&facts, 0, sizeof(facts));
+	reserve(512 * MIB, 768 * MIB);
+	in = (struct budget_input){ .facts = &facts, .cmdline = "" };
 	return 0;
 }
 
@@ -45,7 +50,7 @@ static int done(void **state)
 
 static uint64_t len_of(const char *name)
 {
-	budget_estimate(&plan, &in, &budget);
+	x86_estimate_budget(&plan, &in, &budget);
 	for (size_t i = 0; i < budget.n_items; i++)
 		if (strcmp(budget.items[i].name, name) == 0)
 			return budget.items[i].len;
@@ -75,14 +80,14 @@ static void test_moments(void **state)
 {
 	uint64_t boot_len, dump_len;
 
-	budget_estimate(&plan, &in, &budget);
+	x86_estimate_budget(&plan, &in, &budget);
 	boot_len = budget.boot_len;
 	dump_len = budget.dump_len;
 	add("initrd", 100 * MIB);
 	in.is_initrd_known = true;
 	in.n_files = 1024;
 	in.files_len = 10 * MIB;
-	budget_estimate(&plan, &in, &budget);
+	x86_estimate_budget(&plan, &in, &budget);
 	assert_int_equal(budget.boot_len, boot_len + 111 * MIB);
 	assert_int_equal(budget.dump_len, dump_len + 11 * MIB);
 	assert_int_equal(budget.needed_len, budget.boot_len);
@@ -124,7 +129,7 @@ static void test_cpus(void **state)
 	(void)state;
 	one = len_of("per-CPU areas");
 	for (size_t i = 0; i < array_len(cases); i++) {
-		in.n_cpus = cases[i].n_cpus;
+		facts.crash.n_notes = cases[i].n_cpus;
 		in.cmdline = cases[i].cmdline;
 		assert_int_equal(len_of("per-CPU areas"), cases[i].n_counted * one);
 	}
@@ -149,31 +154,34 @@ static void test_swiotlb(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < array_len(cases); i++) {
-		in.region = cases[i].is_high ? (struct range){ 5 * GIB, 5 * GIB + 256 * MIB } :
-					       (struct range){ 3 * GIB, 3 * GIB + 256 * MIB };
+		reserve((cases[i].is_high ? 5 : 3) * GIB, (cases[i].is_high ? 6 : 4) * GIB);
 		in.cmdline = cases[i].cmdline;
 		assert_int_equal(len_of("swiotlb"), cases[i].len);
 	}
 }
 
-static void test_two_reservations(void **state)
+static void test_several_reservations(void **state)
 {
+	const struct range low = { 2 * GIB, 2 * GIB + 256 * MIB }, cma = { 3 * GIB, 3 * GIB + MIB };
+
 	(void)state;
-	in.low = (struct range){ 2 * GIB, 2 * GIB + 256 * MIB };
-	in.region = (struct range){ 5 * GIB + 16 * MIB, 5 * GIB + 272 * MIB };
-	assert_int_equal(len_of("page structures"), (1 + 2 + 3) * 2 * MIB);
-	assert_int_equal(budget.reserved_len, 512 * MIB);
+	reserve(5 * GIB + 16 * MIB, 5 * GIB + 272 * MIB);
+	assert_int_equal(range_list_add(&facts.crash_kernel, low), 0);
+	range_list_init(&facts.crash.cma, &arena);
+	assert_int_equal(range_list_add(&facts.crash.cma, cma), 0);
+	assert_int_equal(len_of("page structures"), (1 + 2 + 3 + 1) * 2 * MIB);
+	assert_int_equal(budget.reserved_len, 513 * MIB);
 }
 
 static void test_over(void **state)
 {
 	(void)state;
-	budget_estimate(&plan, &in, &budget);
-	in.region.end = in.region.start + budget.needed_len;
-	budget_estimate(&plan, &in, &budget);
+	x86_estimate_budget(&plan, &in, &budget);
+	reserve(512 * MIB, 512 * MIB + budget.needed_len);
+	x86_estimate_budget(&plan, &in, &budget);
 	assert_false(budget.is_over);
-	in.region.end -= PAGE_LEN;
-	budget_estimate(&plan, &in, &budget);
+	reserve(512 * MIB, 512 * MIB + budget.needed_len - PAGE_LEN);
+	x86_estimate_budget(&plan, &in, &budget);
 	assert_true(budget.is_over);
 	assert_non_null(budget.largest);
 }
@@ -187,7 +195,7 @@ int main(void)
 		UNIT(test_unknown_initrd),
 		UNIT(test_cpus),
 		UNIT(test_swiotlb),
-		UNIT(test_two_reservations),
+		UNIT(test_several_reservations),
 		UNIT(test_over),
 	};
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "arch/x86/budget.h"
+#include "budget.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "arch/x86/x86.h"
 
 /* One struct page (64 bytes) for each page of every memory section that has RAM in it, section by
  * section: Documentation/mm/memory-model.rst, SECTION_SIZE_BITS of x86-64. */
@@ -68,19 +70,39 @@ static uint64_t n_sections(struct range r)
 	return (r.end - 1) / SECTION_LEN - r.start / SECTION_LEN + 1;
 }
 
-/* The first section, with RAM below 640 KiB, is always there. */
-static uint64_t page_structures(const struct budget_input *in)
+static uint64_t n_sections_of(const struct range_list *l)
 {
-	return (1 + n_sections(in->low) + n_sections(in->region)) * SECTION_MAP_LEN;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += n_sections(l->r[i]);
+	return n;
+}
+
+/* The first section, with RAM below 640 KiB, is always there. */
+static uint64_t page_structures(const struct facts *facts)
+{
+	return (1 + n_sections_of(&facts->crash_kernel) + n_sections_of(&facts->crash.cma)) *
+	       SECTION_MAP_LEN;
 }
 
 static uint64_t per_cpu(const struct budget_input *in)
 {
-	uint64_t n = max_u64(in->n_cpus, 1), limit = 0;
+	uint64_t n = max_u64(in->facts->crash.n_notes, 1), limit = 0;
 
 	if (read_number(in->cmdline, "nr_cpus=", &limit) && limit > 0)
 		n = min_u64(n, limit);
 	return n * PER_CPU_LEN;
+}
+
+static bool is_any_above_4gib(const struct facts *facts)
+{
+	const struct range_list *lists[] = { &facts->crash_kernel, &facts->crash.cma };
+
+	for (size_t i = 0; i < array_len(lists); i++)
+		if (lists[i]->n > 0 && lists[i]->r[lists[i]->n - 1].end > 4 * GIB)
+			return true;
+	return false;
 }
 
 static uint64_t swiotlb(const struct budget_input *in)
@@ -90,7 +112,7 @@ static uint64_t swiotlb(const struct budget_input *in)
 
 	/* The kernel rounds more than there is down, too. */
 	n_slabs = min_u64(n_slabs, GIB / SWIOTLB_SLAB_LEN);
-	if (in->region.end <= 4 * GIB && !strstr(in->cmdline, "swiotlb=force"))
+	if (!is_any_above_4gib(in->facts) && !strstr(in->cmdline, "swiotlb=force"))
 		return 0;
 	return is_given && n_slabs > 0 ? n_slabs * SWIOTLB_SLAB_LEN : SWIOTLB_LEN;
 }
@@ -121,12 +143,16 @@ static const struct budget_item *largest(const struct budget *b)
 	return found;
 }
 
-void budget_estimate(const struct plan *plan, const struct budget_input *in, struct budget *ret)
+void x86_estimate_budget(const struct plan *plan, const struct budget_input *in,
+			 struct budget *ret)
 {
 	const struct segment *initrd = NULL;
 	uint64_t kernel_len = 0, others_len = 0;
 
-	*ret = (struct budget){ .reserved_len = range_len(in->region) + range_len(in->low) };
+	*ret = (struct budget){
+		.reserved_len = range_list_total(&in->facts->crash_kernel) +
+				range_list_total(&in->facts->crash.cma),
+	};
 	for (size_t i = 0; i < plan->n_segments; i++) {
 		const struct segment *s = &plan->segments[i];
 
@@ -140,7 +166,7 @@ void budget_estimate(const struct plan *plan, const struct budget_input *in, str
 	add_known(ret, "kernel", kernel_len);
 	add_initrd(ret, initrd, in);
 	add_known(ret, "parameters, purgatory", others_len);
-	add_estimate(ret, "page structures", page_structures(in));
+	add_estimate(ret, "page structures", page_structures(in->facts));
 	add_estimate(ret, "per-CPU areas", per_cpu(in));
 	add_estimate(ret, "swiotlb", swiotlb(in));
 	add_estimate(ret, "kernel at work", KERNEL_AT_WORK_LEN);

@@ -3,6 +3,7 @@
 #ifndef KEXEC_NG_X86_H
 #define KEXEC_NG_X86_H
 
+#include "budget.h"
 #include "container.h"
 
 /* In the order in which they are tried; the last is NULL. */
@@ -27,5 +28,8 @@ must_check int x86_prepare_crash(const struct request *req, const struct facts *
 				 struct arena *a, struct request *ret_req, struct facts *ret_facts,
 				 const struct crash_plan **ret, struct diag *diag);
 must_check int x86_plan_crash(const struct crash_plan *crash, struct plan *plan, struct diag *diag);
+/* Of a plan for a panic, which need not be placed. ret->largest points into ret. */
+void x86_estimate_budget(const struct plan *plan, const struct budget_input *in,
+			 struct budget *ret);
 
 #endif

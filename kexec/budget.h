@@ -10,8 +10,8 @@
 #ifndef KEXEC_NG_BUDGET_H
 #define KEXEC_NG_BUDGET_H
 
+#include "facts.h"
 #include "plan.h"
-#include "range.h"
 
 #define BUDGET_ITEMS_MAX	9
 
@@ -24,15 +24,14 @@ struct budget_item {
 };
 
 struct budget_input {
-	struct range region;	/* the reservation that the plan is placed in */
-	struct range low;	/* another below 4 GiB, for DMA; empty: there is none */
+	const struct facts *facts;	/* of the machine: its reservations */
 	bool is_initrd_known;	/* initramfs.h could read the initrd: */
 	uint64_t n_files;	/* entries of its archives */
 	uint64_t files_len;	/* bytes of their contents, in whole pages */
-	uint64_t n_cpus;	/* that this machine can have; 0: unknown */
 	const char *cmdline;	/* of the capture kernel: nr_cpus= and swiotlb= count */
 };
 
+/* Made by x86_estimate_budget(). */
 struct budget {
 	struct budget_item items[BUDGET_ITEMS_MAX];
 	size_t n_items;
@@ -44,8 +43,5 @@ struct budget {
 	const struct budget_item *largest;	/* of those that count when most is needed */
 	bool is_over;		/* needed_len > reserved_len */
 };
-
-/* ret->largest points into ret. */
-void budget_estimate(const struct plan *plan, const struct budget_input *in, struct budget *ret);
 
 #endif
