@@ -125,7 +125,7 @@ static int make_plan(const struct request *req, const struct facts *facts,
 	if (r == 0)
 		r = x86_plan_crash(crash, plan, diag);
 	if (r == 0)
-		r = place(plan, &facts->ram, req->mem_min, req->mem_end, diag);
+		r = place(plan, facts, req->mem_min, req->mem_end, diag);
 	if (r == 0)
 		r = bzimage_type.finish(req, facts, plan, diag);
 	if (r == 0)

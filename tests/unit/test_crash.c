@@ -400,7 +400,7 @@ static int make_plan(struct plan *plan)
 	if (r == 0)
 		r = x86_plan_crash(crash, plan, &diag);
 	if (r == 0)
-		r = place(plan, &capture.ram, crash_req.mem_min, crash_req.mem_end, &diag);
+		r = place(plan, &capture, crash_req.mem_min, crash_req.mem_end, &diag);
 	if (r == 0)
 		r = type->finish(&crash_req, &capture, plan, &diag);
 	if (r == 0)
