@@ -75,19 +75,20 @@ static char *clean(const char *text, const char *origin, struct arena *a, struct
 	return copy;
 }
 
-/* Takes the boot loader's words out, in place. */
-static void drop_loader_words(char *s, bool is_crash, struct diag *diag)
+/* Takes words out, in place: those of the boot loader, and before a crash kernel what would take
+ * memory away again or name headers of another dump. */
+static void drop_words(char *s, const char *origin, bool is_running, bool is_crash,
+		       struct diag *diag)
 {
-	/* The last two would take memory away again, or name headers of another dump. */
 	static const char *const keys[] = { "BOOT_IMAGE", "initrd", "crashkernel", "elfcorehdr" };
-	const size_t n_keys = is_crash ? array_len(keys) : 2;
+	const size_t first = is_running ? 0 : 2, end = is_crash ? array_len(keys) : 2;
 	struct word w;
 	size_t from = 0;
 
 	while (next_word(s, from, &w) && !ends_kernel_words(s, w)) {
 		const char *dropped = NULL;
 
-		for (size_t i = 0; i < n_keys && !dropped; i++)
+		for (size_t i = first; i < end && !dropped; i++)
 			if (has_key(s, w, keys[i]))
 				dropped = keys[i];
 		from = w.end;
@@ -97,60 +98,103 @@ static void drop_loader_words(char *s, bool is_crash, struct diag *diag)
 			w.end++;
 		memmove(s + w.start, s + w.end, strlen(s + w.end) + 1);
 		from = w.start;
-		note(diag, "cmdline/dropped", "the running kernel's %s= is not handed on", dropped);
+		note(diag, "cmdline/dropped", "%s= of %s is not handed on", dropped, origin);
 	}
 	for (size_t len = strlen(s); len > 0 && s[len - 1] == ' '; len--)
 		s[len - 1] = '\0';
 }
 
-/* What a person may not expect of the place where --append ends up. */
-static void note_joint(const char *base, const char *append, struct diag *diag)
+/* What a person may not expect of the place where the words in added end up. */
+static void note_joint(const char *base, const char *origin, const char *added, struct diag *diag)
 {
 	struct word w;
 
-	if (*append == '\0')
+	if (*added == '\0')
 		return;
 	for (size_t from = 0; next_word(base, from, &w); from = w.end) {
 		if (ends_kernel_words(base, w))
 			note(diag, "cmdline/append-after-dashes",
-			     "the running kernel's command line has a \"--\": what --append adds "
-			     "goes to init");
+			     "%s has a \"--\": what is added goes to init", origin);
 		else if (w.is_open)
 			warn(diag, "cmdline/open-quote",
-			     "the running kernel's command line has a quote that never ends: it "
-			     "swallows what --append adds");
+			     "%s has a quote that never ends: it swallows what is added", origin);
 	}
 }
 
-int cmdline_compose(const struct options *options, const char *running, struct arena *a,
-		    const char **ret, struct diag *diag)
+static int join(char **line, const char *origin, const char *words, struct arena *a,
+		struct diag *diag)
 {
-	char *base = NULL, *append;
-	const char *joined;
+	note_joint(*line, origin, words, diag);
+	*line = arena_printf(a, "%s%s%s", *line, **line && *words ? " " : "", words);
+	return *line ? 0 : fail_nomem(diag);
+}
 
+static char *running_line(const struct options *o, const char *running, struct arena *a,
+			  struct diag *diag)
+{
+	static const char origin[] = "the running kernel's command line";
+	char *line;
+
+	if (!running) {
+		fail(diag, ENOENT, "cmdline/unreadable",
+		     "--reuse-cmdline: the running kernel's command line could not be read");
+		return NULL;
+	}
+	line = clean(running, origin, a, diag);
+	if (line)
+		drop_words(line, origin, true, o->load_crash, diag);
+	return line;
+}
+
+static char *image_line(const struct options *o, const struct bundle *bundle, struct arena *a,
+			struct diag *diag)
+{
+	static const char origin[] = "the image's command line";
+	const bool is_used = o->image_cmdline || !o->append;
+	char *line;
+
+	if (!bundle && o->image_cmdline) {
+		fail(diag, EINVAL, "cmdline/no-image",
+		     "--image-cmdline: this kernel came without a command line, being no unified "
+		     "kernel image");
+		return NULL;
+	}
+	if (bundle && bundle->cmdline && !is_used)
+		note(diag, "cmdline/image-replaced",
+		     "--append takes the place of the image's own command line (--image-cmdline "
+		     "adds to it): %.200s", bundle->cmdline);
+	line = clean(is_used && bundle && bundle->cmdline ? bundle->cmdline : "", origin, a, diag);
+	if (line)
+		drop_words(line, origin, false, o->load_crash, diag);
+	return line;
+}
+
+int cmdline_compose(const struct options *options, const char *running,
+		    const struct bundle *bundle, struct arena *a, const char **ret,
+		    struct diag *diag)
+{
+	const char *origin = options->reuse_cmdline ? "the running kernel's command line" :
+						      "the image's command line";
+	char *line, *asked, *append;
+	int r;
+
+	line = options->reuse_cmdline ? running_line(options, running, a, diag) :
+					image_line(options, bundle, a, diag);
+	asked = clean(bundle && bundle->asked_cmdline ? bundle->asked_cmdline : "",
+		      "the addons' command line", a, diag);
 	append = clean(options->append ? options->append : "", "--append", a, diag);
-	if (!append)
+	if (!line || !asked || !append)
 		return -diag->error;
 	if (options->load_crash && has_word_with(append, "elfcorehdr")) {
 		fail(diag, EINVAL, "cmdline/elfcorehdr",
 		     "--append has an elfcorehdr= of its own, which would hide this load's");
 		return fail_advise(diag, "leave it out: -p adds the right one");
 	}
-	if (!options->reuse_cmdline) {
-		*ret = append;
-		return 0;
-	}
-	if (!running)
-		return fail(diag, ENOENT, "cmdline/unreadable",
-			    "--reuse-cmdline: the running kernel's command line could not be read");
-	base = clean(running, "the running kernel's command line", a, diag);
-	if (!base)
-		return -diag->error;
-	drop_loader_words(base, options->load_crash, diag);
-	note_joint(base, append, diag);
-	joined = arena_printf(a, "%s%s%s", base, *base && *append ? " " : "", append);
-	if (!joined)
-		return fail_nomem(diag);
-	*ret = joined;
+	r = join(&line, origin, asked, a, diag);
+	if (r == 0)
+		r = join(&line, origin, append, a, diag);
+	if (r < 0)
+		return r;
+	*ret = line;
 	return 0;
 }

@@ -310,11 +310,13 @@ int file_fd(const struct file *f, int *ret, struct diag *diag)
 
 int file_fd_of_bytes(const char *path, struct span bytes, int *ret, struct diag *diag)
 {
-	int fd = memfd_create("kexec-unwrapped", MFD_CLOEXEC), r;
+	int fd = memfd_create("kexec-unwrapped", MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
 
 	if (fd < 0)
 		return fail_errno(diag, errno, "file/buffer", "keep the contents of", path);
 	r = write_all(fd, bytes, path, diag);
+	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+		r = fail_errno(diag, errno, "file/buffer", "keep the contents of", path);
 	if (r < 0) {
 		close(fd);
 		return r;

@@ -57,13 +57,52 @@ enum backup {
 	BACKUP_NO,
 };
 
+/* A file that adds to a unified kernel image. */
+struct addon {
+	const char *path;
+	struct span bytes;
+	bool is_asked;		/* by --addon; false: it lay beside the image */
+};
+
+struct bundle_profile {
+	const char *id;		/* NULL: it has none */
+	const char *title;	/* likewise */
+};
+
+struct bundle_initrd {
+	const char *name;	/* the section it was: ".ucode", ".initrd" */
+	const char *addon;	/* path of the addon it is from; NULL: from the image */
+	struct span bytes;
+};
+
+/* What came with a kernel in one file, a unified kernel image, and in the addons to it. Texts may be
+ * anything. */
+struct bundle {
+	const char *cmdline;		/* the image's and of addons beside it; NULL: neither has one */
+	const char *asked_cmdline;	/* of the addons that were asked for, NULL: they have none */
+	struct bundle_initrd *initrds;	/* in the order in which the kernel is to see them */
+	size_t n_initrds;
+	const char *os;			/* name of the system it belongs to, or NULL */
+	const char *uname;		/* the kernel's release, or NULL */
+	bool is_signed;			/* the file around the kernel; the kernel may be, too */
+	const struct bundle_profile *profiles;
+	size_t n_profiles;		/* 0: one, which is implied */
+	size_t profile;			/* the chosen one */
+	const char *const *addons;	/* paths of those that count, in their order */
+	size_t n_addons;
+};
+
 struct request {
 	struct span kernel;		/* the file, whole; unwrapped: what is inside */
 	const char *kernel_path;	/* as the user gave it, for messages */
 	struct span initrd; /* all parts, each padded to a page with zeros; len 0: none */
-	size_t n_initrds;
+	size_t n_initrds;		/* how many parts it has */
 	const char *cmdline;		/* composed; NUL terminated */
 	const char *type;		/* --type, or NULL */
+	const char *profile;		/* --profile, or NULL */
+	const struct addon *addons;
+	size_t n_addons;
+	const struct bundle *bundle;	/* what the unwrapped kernel came with; NULL: it came alone */
 	enum enter enter;
 	/* For a panic: loaded into the reservation, started by whichever CPU it is, beside the memory
 	 * of the kernel that died. */

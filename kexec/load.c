@@ -34,6 +34,8 @@ void load_free(struct load *l)
 	file_close(&l->dtb);
 	file_sequence_close(&l->initrd);
 	initramfs_free(&l->unpacked);
+	file_join_free(&l->joined);
+	addons_close(&l->addons);
 	unwrapped_free(&l->unwrapped);
 }
 
@@ -138,6 +140,9 @@ static int open_files(struct load *l, struct diag *diag)
 				  "started with retain_initrd; else --initrd=FILE");
 	if (r == 0 && o->dtb)
 		r = file_open(o->dtb, &l->dtb, diag);
+	if (r == 0)
+		r = addons_open(o->kernel, !o->no_addons, o->addons, o->n_addons, l->arena,
+				&l->addons, diag);
 	return r;
 }
 
@@ -149,6 +154,7 @@ int load_read(struct load *l, struct diag *diag)
 
 	*req = (struct request){
 		.type = o->type,
+		.profile = o->profile,
 		.enter = o->enter,
 		.is_crash = o->load_crash,
 		.core_class = o->core_class,
@@ -172,19 +178,16 @@ int load_read(struct load *l, struct diag *diag)
 	r = open_files(l, diag);
 	if (r == 0)
 		r = host_read(o->host_root ? o->host_root : "", l->arena, &l->facts, diag);
-	if (r == 0)
-		r = cmdline_compose(o, l->facts.has_cmdline ? l->facts.cmdline : NULL, l->arena,
-				    &req->cmdline, diag);
 	read_seed(o, req, diag);
 	req->kernel = l->kernel.bytes;
 	req->kernel_path = o->kernel;
 	req->initrd = l->initrd.bytes;
 	req->n_initrds = l->initrd.n;
 	req->dtb = l->dtb.bytes;
-	progress_stage(&l->progress, "unwrapping the kernel");
+	req->addons = l->addons.addons;
+	req->n_addons = l->addons.n;
 	if (r == 0)
-		r = probe_unwrap(req, &l->facts, l->arena, &l->unwrapped, diag);
-	l->packed_initrd = req->initrd;
+		r = load_unwrap(l, diag);
 	l->cmdline = req->cmdline;
 	l->target = l->facts;
 	if (r == 0)
@@ -319,6 +322,8 @@ static int check_files(struct load *l, struct diag *diag)
 		r = file_is_unchanged(&l->dtb, diag);
 	for (size_t i = 0; i < l->initrd.n && r == 0; i++)
 		r = file_is_unchanged(&l->initrd.files[i], diag);
+	for (size_t i = 0; i < l->addons.n && r == 0; i++)
+		r = file_is_unchanged(&l->addons.files[i], diag);
 	return r;
 }
 
@@ -373,6 +378,28 @@ static int open_for_kernel(const struct load *l, int *ret_kernel, int *ret_initr
 	return 0;
 }
 
+/* Who unwrapped the kernel must know that a signature of the whole is none of what was handed over. */
+static int explain_file_load(const struct load *l, int error, struct diag *diag)
+{
+	static const char *const ids[] = { "kernel/signature", "kernel/lockdown-signature",
+					   "kernel/access" };
+	bool is_about_trust = false;
+	struct diag why;
+
+	diag_init(&why, NULL);
+	explain_failure(attempt_of(l, CALL_FILE), error, sys_may_boot(), &l->facts, &why);
+	for (size_t i = 0; i < array_len(ids); i++)
+		is_about_trust |= strcmp(why.id, ids[i]) == 0;
+	if (l->unwrapped.n == 0 || !is_about_trust)
+		return diag_take_failure(diag, &why);
+	fail(diag, why.error, why.id,
+	     "%s; it was given what is inside the %s, for which a signature of the whole file does "
+	     "not count",
+	     why.text, l->unwrapped.names[0]);
+	return fail_advise(diag, "sign the kernel itself before it is packed, or load the signed "
+				 "vmlinuz instead, with --initrd and --append");
+}
+
 static int load_by_file(struct load *l, struct diag *diag)
 {
 	const struct options *o = l->options;
@@ -395,8 +422,7 @@ static int load_by_file(struct load *l, struct diag *diag)
 	if (call.initrd_fd >= 0)
 		close(call.initrd_fd);
 	if (r < 0)
-		return explain_failure(attempt_of(l, CALL_FILE), -r, sys_may_boot(), &l->facts,
-				       diag);
+		return explain_file_load(l, -r, diag);
 	l->call = CALL_FILE;
 	r = check_files(l, diag);
 	if (r == 0)

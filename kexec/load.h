@@ -9,8 +9,9 @@
 #ifndef KEXEC_NG_LOAD_H
 #define KEXEC_NG_LOAD_H
 
+#include "addons.h"
 #include "budget.h"
-#include "file.h"
+#include "file_join.h"
 #include "image.h"
 #include "initramfs.h"
 #include "options.h"
@@ -31,6 +32,8 @@ struct load {
 	struct file kernel;
 	struct file_sequence initrd;
 	struct file dtb;
+	struct addon_files addons;
+	struct file_join joined;	/* the initrd, when the kernel came with one of its own */
 	struct unwrapped unwrapped;	/* what the kernel's file turned out to hold */
 	struct span packed_initrd;	/* as given, or as the container had it */
 	struct initramfs unpacked;	/* what the initrd became, if it was unpacked */
@@ -42,6 +45,9 @@ struct load {
 void load_init(struct load *l, const struct options *o, struct arena *a);
 void load_free(struct load *l);
 
+/* Part of load_read(), after the files are open: opens what the kernel is in; from what was in there
+ * and what was asked for command line and initrd follow. */
+must_check int load_unwrap(struct load *l, struct diag *diag);
 /* Reads the machine and the user's files into l->facts and l->request, unwraps the kernel, and for -p
  * makes of both what the crash kernel is planned by. */
 must_check int load_read(struct load *l, struct diag *diag);

@@ -38,6 +38,7 @@ struct parse {
 	bool is_given[N_ROWS_MAX];
 	size_t n_ignored;		/* words after the kernel */
 	const char **initrds;
+	const char **addons;
 };
 
 static int bad_value(struct parse *p, const struct option_row *row, const char *value,
@@ -111,16 +112,23 @@ static int take_append(struct parse *p, const struct option_row *row, const char
 	return 0;
 }
 
+/* One more of the names of files that an option may give several times. */
+static int add_file(struct parse *p, const char *path, const char ***list, size_t *n)
+{
+	if (!*list)
+		*list = arena_alloc_array(p->arena, (size_t)p->argc, sizeof(**list));
+	if (!*list)
+		return fail_nomem(p->diag);
+	(*list)[(*n)++] = path;
+	return 0;
+}
+
 static int add_initrd(struct parse *p, const char *path)
 {
-	if (!p->initrds) {
-		p->initrds = arena_alloc_array(p->arena, (size_t)p->argc, sizeof(*p->initrds));
-		if (!p->initrds)
-			return fail_nomem(p->diag);
-		p->out.initrds = p->initrds;
-	}
-	p->initrds[p->out.n_initrds++] = path;
-	return 0;
+	int r = add_file(p, path, &p->initrds, &p->out.n_initrds);
+
+	p->out.initrds = p->initrds;
+	return r;
 }
 
 static int take_initrd(struct parse *p, const struct option_row *row, const char *value)
@@ -144,6 +152,25 @@ static int take_dtb(struct parse *p, const struct option_row *row, const char *v
 	if (*value == '\0')
 		return bad_value(p, row, value, "the name of a file");
 	p->out.dtb = value;
+	return 0;
+}
+
+static int take_addon(struct parse *p, const struct option_row *row, const char *value)
+{
+	int r;
+
+	if (*value == '\0')
+		return bad_value(p, row, value, "the name of a file");
+	r = add_file(p, value, &p->addons, &p->out.n_addons);
+	p->out.addons = p->addons;
+	return r;
+}
+
+static int take_profile(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (*value == '\0')
+		return bad_value(p, row, value, "the number or ID of a profile");
+	p->out.profile = value;
 	return 0;
 }
 
@@ -440,6 +467,18 @@ const struct option_row option_table[] = {
 	  .take = take_dtb, .value = "FILE", .help = "a device tree for the new kernel" },
 	{ "type", 't', .group = GROUP_KERNEL, .take = take_type, .value = "TYPE",
 	  .help = "insist on this image type, e.g. bzImage" },
+	{ "profile", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
+	  .take = take_profile, .value = "WHICH",
+	  .help = "of a unified kernel image (UKI): this profile,\nby number or ID" },
+	{ "image-cmdline", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
+	  SETS(out.image_cmdline),
+	  .help = "start from the UKI's own command line, which is\nused as it is without "
+		  "--append; --append is added" },
+	{ "addon", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
+	  .take = take_addon, .value = "FILE",
+	  .help = "add this to the UKI, after the addons in its\nfolder IMAGE.efi.extra.d" },
+	{ "no-addons", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
+	  SETS(out.no_addons), .help = "leave the addons in that folder out" },
 	{ "noefi", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
 	  SETS(out.no_efi), .help = "do not tell the new kernel about EFI" },
 	{ "reuse-video-type", .group = GROUP_KERNEL, .is_load_only = true,
@@ -833,6 +872,10 @@ static int settle_values(struct parse *p)
 		return fail(p->diag, EINVAL, "options/mem-range",
 			    "--mem-min (0x%" PRIx64 ") is above --mem-max (0x%" PRIx64 ")",
 			    o->mem_min, o->mem_end - 1);
+	if (o->reuse_cmdline && o->image_cmdline)
+		return fail(p->diag, EINVAL, "options/conflict",
+			    "--reuse-cmdline and --image-cmdline are two beginnings of one command "
+			    "line");
 	return settle_entry(p);
 }
 

@@ -56,6 +56,11 @@ struct options {
 	bool reuse_cmdline;
 	bool reuse_initrd;		/* a path among initrds is of the running kernel's own */
 	const char *dtb;		/* path; NULL: none */
+	bool image_cmdline;		/* start from that of the image, a unified kernel image */
+	const char *profile;		/* of a unified kernel image; NULL: its first */
+	const char *const *addons;	/* --addon: paths, in the order given */
+	size_t n_addons;
+	bool no_addons;			/* none but those */
 	const char *type;		/* NULL: probe */
 	phys_t mem_min;
 	phys_t mem_end;			/* exclusive (--mem-max is not); UINT64_MAX: no limit */

@@ -90,21 +90,16 @@ static size_t utf8_len(const unsigned char *s)
 }
 
 /* JSON is UTF-8 and command lines need not be: a byte that fits nowhere becomes U+FFFD. */
-static void put_text(struct json *j, struct json_object *to, const char *key, const char *text)
+static struct json_object *new_text(const char *text)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
 	const unsigned char *s = (const unsigned char *)text;
+	struct json_object *value;
 	char *clean, *end;
 
-	if (!text) {
-		put_null(j, to, key);
-		return;
-	}
 	clean = malloc(strlen(text) * (sizeof(replacement) - 1) + 1);
-	if (!clean) {
-		j->is_short = true;
-		return;
-	}
+	if (!clean)
+		return NULL;
 	end = clean;
 	while (*s != '\0') {
 		size_t len = utf8_len(s);
@@ -115,8 +110,17 @@ static void put_text(struct json *j, struct json_object *to, const char *key, co
 		s += len ? len : 1;
 	}
 	*end = '\0';
-	put(j, to, key, json_object_new_string(clean));
+	value = json_object_new_string(clean);
 	free(clean);
+	return value;
+}
+
+static void put_text(struct json *j, struct json_object *to, const char *key, const char *text)
+{
+	if (text)
+		put(j, to, key, new_text(text));
+	else
+		put_null(j, to, key);
 }
 
 static void put_digest(struct json *j, struct json_object *to, const struct request *req,
@@ -318,6 +322,68 @@ static void put_initrd(struct json *j, const struct request *req)
 	put_number(j, o, "len", req->initrd.len);
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
+static void put_profiles(struct json *j, struct json_object *to, const struct bundle *b)
+{
+	struct json_object *list = put_new(j, to, "profiles", json_object_new_array());
+
+	for (size_t i = 0; i < b->n_profiles && !j->is_short; i++) {
+		struct json_object *o = json_object_new_object();
+
+		append(j, list, o);
+		if (j->is_short)
+			return;
+		put_text(j, o, "id", b->profiles[i].id);
+		put_text(j, o, "title", b->profiles[i].title);
+	}
+}
+
+static void put_bundle_initrds(struct json *j, struct json_object *to, const struct bundle *b)
+{
+	struct json_object *list = put_new(j, to, "initrds", json_object_new_array());
+
+	for (size_t i = 0; i < b->n_initrds && !j->is_short; i++) {
+		struct json_object *o = json_object_new_object();
+
+		append(j, list, o);
+		if (j->is_short)
+			return;
+		put_text(j, o, "section", b->initrds[i].name);
+		put_text(j, o, "addon", base_name(b->initrds[i].addon));
+		put_number(j, o, "len", b->initrds[i].bytes.len);
+	}
+}
+
+/* What came in one file with the kernel. */
+static void put_bundle(struct json *j, const struct bundle *b)
+{
+	struct json_object *o, *list;
+
+	if (!b) {
+		put_null(j, j->top, "uki");
+		return;
+	}
+	o = put_new(j, j->top, "uki", json_object_new_object());
+	if (j->is_short)
+		return;
+	put_text(j, o, "os", b->os);
+	put_text(j, o, "uname", b->uname);
+	put_bool(j, o, "signed", b->is_signed);
+	put_number(j, o, "profile", b->profile);
+	put_profiles(j, o, b);
+	put_text(j, o, "cmdline", b->cmdline);
+	put_bundle_initrds(j, o, b);
+	list = put_new(j, o, "addons", json_object_new_array());
+	for (size_t i = 0; i < b->n_addons && !j->is_short; i++)
+		append(j, list, new_text(base_name(b->addons[i])));
+}
+
 static void put_plan(struct json *j, const struct report *r)
 {
 	static const char *const rsdp_sources[] = {
@@ -349,6 +415,7 @@ static void put_plan(struct json *j, const struct report *r)
 	put_text(j, j->top, "cmdline", r->request->cmdline ? r->request->cmdline : "");
 	put_addr(j, j->top, "cmdline_addr", plan->cmdline_addr);
 	put_initrd(j, r->request);
+	put_bundle(j, r->request->bundle);
 	put_text(j, j->top, "console", plan->console ? plan->console : "none");
 	put_text(j, j->top, "digest", digest_name(r->request->digest));
 	put_bool(j, j->top, "checks", r->request->digest != DIGEST_NONE);

@@ -133,6 +133,54 @@ static void print_image(FILE *out, const struct report *r)
 	}
 }
 
+static void print_profiles(FILE *out, const struct bundle *b)
+{
+	print_head(out, "profile");
+	fprintf(out, "@%zu", b->profile);
+	if (b->n_profiles == 0)
+		fputs(", the only one", out);
+	for (size_t i = 0; i < b->n_profiles; i++) {
+		const struct bundle_profile *p = &b->profiles[i];
+
+		fprintf(out, "%s@%zu", i == 0 ? " of " : ", ", i);
+		if (!p->id && !p->title)
+			continue;
+		fputs(" (", out);
+		print_clean(out, p->id ? p->id : "");
+		fputs(p->id && p->title ? ": " : "", out);
+		print_clean(out, p->title ? p->title : "");
+		fputc(')', out);
+	}
+	fputc('\n', out);
+}
+
+/* What came in one file with the kernel. */
+static void print_bundle(FILE *out, const struct bundle *b, size_t n_initrds)
+{
+	char size[SIZE_TEXT_LEN];
+
+	print_head(out, "uki");
+	print_clean(out, b->os ? b->os : "no system named");
+	fputs(", ", out);
+	print_clean(out, b->uname ? b->uname : "no release named");
+	fprintf(out, ", %s as a whole\n", b->is_signed ? "signed" : "not signed");
+	print_profiles(out, b);
+	for (size_t i = 0; i < b->n_addons; i++) {
+		print_head(out, i == 0 ? "addons" : "");
+		print_clean(out, b->addons[i]);
+		fputc('\n', out);
+	}
+	if (b->n_initrds == 0)
+		return;
+	print_head(out, "initrds");
+	for (size_t i = 0; i < b->n_initrds; i++)
+		fprintf(out, "%s%s%s %s", i == 0 ? "" : ", ", b->initrds[i].addon ? "addon's " : "",
+			b->initrds[i].name, report_size(b->initrds[i].bytes.len, size));
+	if (n_initrds > b->n_initrds)
+		fprintf(out, ", then %zu of --initrd", n_initrds - b->n_initrds);
+	fputc('\n', out);
+}
+
 static void print_memory(FILE *out, const struct report *r)
 {
 	uint64_t ram = r->facts->ram_total ? r->facts->ram_total :
@@ -252,6 +300,8 @@ void report_text(FILE *out, const struct report *r)
 	print_image(out, r);
 	if (r->plan->crash)
 		print_crash(out, r->plan->crash);
+	if (r->request->bundle)
+		print_bundle(out, r->request->bundle, r->request->n_initrds);
 	if (r->budget)
 		report_budget(out, r->budget);
 	print_memory(out, r);

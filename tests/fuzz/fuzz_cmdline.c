@@ -46,7 +46,7 @@ static void compose(const struct options *o, const char *running, struct arena *
 {
 	const char *cmdline = NULL;
 
-	if (cmdline_compose(o, running, a, &cmdline, diag) < 0) {
+	if (cmdline_compose(o, running, NULL, a, &cmdline, diag) < 0) {
 		require_failure(diag);
 		return;
 	}

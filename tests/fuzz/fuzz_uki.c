@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Sections and profiles of arbitrary bytes, and of a valid unified kernel image with patches:
- * whatever is accepted lies inside the file.
+ * whatever is accepted lies inside the file. Then the same as a container, with itself as an addon.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/x86/uki_container.h"
 #include "lib_pe.h"
 #include "uki.h"
 
@@ -47,6 +48,37 @@ static void parse(struct span file)
 	arena_free(&arena);
 }
 
+static void open_container(struct span file, struct span addon, const char *profile)
+{
+	const struct addon addons[] = { { "beside", addon, false }, { "asked", addon, true } };
+	struct request req = { .kernel = file, .kernel_path = "image", .profile = profile,
+			       .addons = addons, .n_addons = profile ? 2 : 1 };
+	struct unpack_buffer memory = { 0 };
+	struct facts facts = { 0 };
+	struct arena arena = { 0 };
+	struct diag diag;
+
+	diag_init(&diag, &arena);
+	if (uki_container.probe(file, &diag) < 0) {
+		CHECK(diag.id);
+	} else if (uki_container.open(&req, &facts, &arena, &memory, &diag) < 0) {
+		CHECK(diag.id && diag.error > 0 && diag.text[0]);
+		CHECK(!req.bundle);
+	} else {
+		CHECK(req.bundle && req.kernel.len > 0 && req.kernel.data >= file.data &&
+		      req.kernel.data + req.kernel.len <= file.data + file.len);
+		for (size_t i = 0; i < req.bundle->n_initrds; i++) {
+			const struct bundle_initrd *r = &req.bundle->initrds[i];
+			struct span from = r->addon ? addon : file;
+
+			CHECK(r->bytes.len > 0 && r->bytes.data >= from.data &&
+			      r->bytes.data + r->bytes.len <= from.data + from.len);
+		}
+		CHECK(req.bundle->n_addons <= req.n_addons);
+	}
+	arena_free(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -55,8 +87,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		TEXT_SECTION(".profile", "ID=a\nTITLE=b\n"), TEXT_SECTION(".cmdline", "a b"),
 		TEXT_SECTION(".profile", "ID='1'\n"), TEXT_SECTION(".initrd", "c"),
 	};
-	size_t file_len;
-	uint8_t *file;
+	static const struct test_section addable[] = {
+		TEXT_SECTION(".cmdline", "c"), TEXT_SECTION(".ucode", "u"),
+		TEXT_SECTION(".initrd", "i"),
+	};
+	static const char *const profiles[] = { NULL, "a", "1", "@2" };
+	size_t file_len, addon_len;
+	uint8_t *file, *addon;
 
 	parse(span_of(data, len));
 	if (len < 2)
@@ -67,6 +104,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		file[(size_t)(data[i] | data[i + 1] << 8) % file_len] = data[i + 2];
 	file_len -= data[0] & 1 ? min_u64(file_len, data[1] * 16) : 0;
 	parse(span_of(file, file_len));
+	addon = make_pe(PE_MACHINE_X86_64, addable, array_len(addable), &addon_len);
+	for (size_t i = 2; i + 3 <= len && (data[0] & 2); i += 3)
+		addon[(size_t)(data[i] | data[i + 1] << 8) % addon_len] = data[i + 2];
+	open_container(span_of(file, file_len), span_of(addon, addon_len),
+		       profiles[data[0] >> 2 & 3]);
+	free(addon);
 	free(file);
 	return 0;
 }

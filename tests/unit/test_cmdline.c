@@ -28,7 +28,7 @@ static int compose(bool reuse, const char *running, const char *append, const ch
 {
 	const struct options o = { .reuse_cmdline = reuse, .append = append };
 
-	return cmdline_compose(&o, running, &arena, ret, &diag);
+	return cmdline_compose(&o, running, NULL, &arena, ret, &diag);
 }
 
 static void gives(const char *running, const char *append, const char *expected)
@@ -50,6 +50,57 @@ static void test_without_reuse(void **state)
 	assert_string_equal(got, "a  \"b c\" BOOT_IMAGE=x");
 	assert_int_equal(compose(false, "root=x", "quiet\n\r\n", &got), 0);
 	assert_string_equal(got, "quiet");
+}
+
+static const char *compose_with(const struct bundle *bundle, struct options o)
+{
+	const char *got = NULL;
+
+	assert_int_equal(cmdline_compose(&o, "running initrd=x crashkernel=1G", bundle, &arena, &got,
+					 &diag), 0);
+	return got;
+}
+
+#define GIVES(expected, ...) \
+	assert_string_equal(compose_with(&bundle, (struct options){ __VA_ARGS__ }), expected)
+
+/* The image's own line, the words of addons that were asked for, --append. */
+static void test_image(void **state)
+{
+	struct bundle bundle = { .cmdline = "image crashkernel=1G\n" };
+	const char *got;
+
+	(void)state;
+	GIVES("image crashkernel=1G", .append = NULL);
+	GIVES("image crashkernel=1G x", .append = "x", .image_cmdline = true);
+	assert_null(diag_find_note(&diag, "cmdline/image-replaced"));
+	GIVES("x", .append = "x");
+	GIVES("", .append = "");
+	assert_non_null(diag_find_note(&diag, "cmdline/image-replaced"));
+	GIVES("running crashkernel=1G x", .append = "x", .reuse_cmdline = true);
+	/* What would take memory from the crash kernel's own successor. */
+	GIVES("image", .load_crash = true);
+	bundle.asked_cmdline = "addon";
+	GIVES("image crashkernel=1G addon", .append = NULL);
+	GIVES("addon x", .append = "x");
+	GIVES("running crashkernel=1G addon x", .append = "x", .reuse_cmdline = true);
+	bundle.cmdline = NULL;
+	GIVES("addon x", .append = "x", .image_cmdline = true);
+	bundle.asked_cmdline = "a\x01";
+	assert_int_equal(cmdline_compose(&(struct options){ 0 }, NULL, &bundle, &arena, &got, &diag),
+			 -EINVAL);
+	assert_string_equal(diag.id, "cmdline/control-character");
+	assert_non_null(strstr(diag.text, "addons"));
+}
+
+static void test_no_image(void **state)
+{
+	const struct options o = { .image_cmdline = true };
+	const char *got;
+
+	(void)state;
+	assert_int_equal(cmdline_compose(&o, "", NULL, &arena, &got, &diag), -EINVAL);
+	assert_string_equal(diag.id, "cmdline/no-image");
 }
 
 static void test_joined(void **state)
@@ -171,6 +222,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_without_reuse, fresh, done),
+		cmocka_unit_test_setup_teardown(test_image, fresh, done),
+		cmocka_unit_test_setup_teardown(test_no_image, fresh, done),
 		cmocka_unit_test_setup_teardown(test_joined, fresh, done),
 		cmocka_unit_test_setup_teardown(test_loader_words_go, fresh, done),
 		cmocka_unit_test_setup_teardown(test_only_whole_keys, fresh, done),

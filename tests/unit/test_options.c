@@ -487,6 +487,24 @@ static void test_initrds(void **state)
 	fails("--dry-run K --host-root=", "options/bad-value");
 }
 
+static void test_unified_kernel_images(void **state)
+{
+	struct run t;
+
+	(void)state;
+	parses(&t, "-l K --profile=rescue --addon=a --addon b --image-cmdline --no-addons --append=x");
+	assert_string_equal(t.o.profile, "rescue");
+	assert_int_equal(t.o.n_addons, 2);
+	assert_string_equal(t.o.addons[0], "a");
+	assert_string_equal(t.o.addons[1], "b");
+	assert_true(t.o.image_cmdline && t.o.no_addons);
+	done(&t);
+	fails("-l K --addon=", "options/bad-value");
+	fails("-l K --profile=", "options/bad-value");
+	fails("-l K --image-cmdline --reuse-cmdline", "options/conflict");
+	fails("-u --profile=1", "options/no-load");
+}
+
 static void test_memory(void **state)
 {
 	static const struct {
@@ -755,6 +773,7 @@ int main(void)
 		cmocka_unit_test(test_letters),
 		cmocka_unit_test(test_append),
 		cmocka_unit_test(test_initrds),
+		cmocka_unit_test(test_unified_kernel_images),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_memory_range),
 		cmocka_unit_test(test_serial),

@@ -3,6 +3,7 @@
 #include "arch/x86/crash.h"
 #include "arch/x86/elf_image.h"
 #include "arch/x86/purgatory.h"
+#include "arch/x86/uki_container.h"
 #include "arch/x86/x86.h"
 #include "compressed.h"
 
@@ -20,13 +21,15 @@ const struct image_type *const x86_formats[] = {
 /* A bzImage may also be a PE file, so containers are only asked about what no format took. */
 const struct container *const x86_containers[] = {
 	&compressed_container,
+	&uki_container,
 	NULL,
 };
 
 const char *x86_unopened(struct span file)
 {
 	if (span_starts_with(file, "MZ", 2))
-		return "a PE file that is no bzImage, perhaps a unified kernel image";
+		return "a DOS program, or a PE file (such as a unified kernel image) without its "
+		       "header";
 	return NULL;
 }
 
