@@ -104,11 +104,15 @@ static int put_stdout(void *context, const void *bytes, size_t len)
 	return fwrite(bytes, 1, len, stdout) == len ? 0 : -(errno > 0 ? errno : EIO);
 }
 
-static int flush_stdout(struct diag *diag)
+/* What did not get out was not printed. */
+static int flush_stdout(int r, struct printk_count *count, struct diag *diag)
 {
+	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
-		return 0;
-	return fail(diag, errno > 0 ? errno : EIO, "vmcore/output", "cannot write the log");
+		return r;
+	count->n_printed = 0;
+	return fail(diag, errno > 0 ? errno : EIO, "vmcore/output", "cannot write the log: %s",
+		    strerror(errno > 0 ? errno : EIO));
 }
 
 /* ------------------------------------------------------------------------------------------- main */
@@ -128,10 +132,7 @@ static int print_log(const char *path, struct arena *a)
 		r = vmcore_open(&source, a, &core, &diag);
 	if (r == 0)
 		r = printk_log_print(&core, &sink, &count, &diag);
-	if (r == 0)
-		r = flush_stdout(&diag);
-	else if (fflush(stdout) != 0)
-		count.n_printed = 0;
+	r = flush_stdout(r, &count, &diag);
 	if (r < 0)
 		report(path, &diag);
 	else if (core.full_len > source.len)

@@ -162,9 +162,9 @@ static void put_headers_32(struct core *c, size_t note_off, size_t notes_len)
 void core_finish(struct core *c)
 {
 	static const char cpu_name[8] = "CORE", info_name[12] = "VMCOREINFO";
-	const size_t info_len = strlen(c->info), cpu_len = 40;
+	const size_t info_len = (strlen(c->info) + 3) & ~(size_t)3, cpu_len = 40;
 	const Elf64_Nhdr cpu = { .n_namesz = 5, .n_descsz = (uint32_t)cpu_len, .n_type = 1 };
-	const Elf64_Nhdr info = { .n_namesz = 11, .n_descsz = (uint32_t)info_len };
+	const Elf64_Nhdr info = { .n_namesz = 11, .n_descsz = (uint32_t)strlen(c->info) };
 	uint8_t *note = core_note_header(c);
 	uint8_t *start = note - sizeof(cpu) - sizeof(cpu_name) - cpu_len;
 	const size_t off = (size_t)(start - c->bytes);
@@ -175,7 +175,7 @@ void core_finish(struct core *c)
 	memcpy(note, &info, sizeof(info));
 	memcpy(note + sizeof(info), info_name, sizeof(info_name));
 	memset(c->bytes + CORE_INFO_OFF, 0, CORE_MEMORY_OFF - CORE_INFO_OFF);
-	memcpy(c->bytes + CORE_INFO_OFF, c->info, info_len);
+	memcpy(c->bytes + CORE_INFO_OFF, c->info, strlen(c->info));
 	if (c->is_64)
 		put_headers_64(c, off, CORE_INFO_OFF - off + info_len);
 	else
