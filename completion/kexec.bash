@@ -16,8 +16,8 @@ _kexec_values() {
 	case $1 in
 	--initrd | --ramdisk | --dtb | --module) echo FILE ;;
 	--host-root) echo DIR ;;
-	--enter) echo auto direct 64 32 ;;
-	--initrd-unpack) echo auto yes no ;;
+	--enter) echo auto direct 64 32 16 ;;
+	--initrd-unpack | --backup) echo auto yes no ;;
 	--digest) echo crc32c sha256 none ;;
 	--on-failure) echo reset halt ;;
 	--serial) echo ttyS0 ttyS1 ;;
