@@ -357,6 +357,21 @@ static void test_cmdline(void **state)
 	assert_non_null(strstr(crash_req.cmdline, "@0x40000000 "));
 }
 
+/* Kernels before 5.0 read nothing in the boot parameters. */
+static void test_rsdp_for_old_kernels(void **state)
+{
+	(void)state;
+	facts.efi.is_booted = true;
+	prepare();
+	assert_null(strstr(crash_req.cmdline, "acpi_rsdp"));
+	set16(image, HDR_VERSION, 0x020d);
+	prepare();
+	assert_non_null(strstr(crash_req.cmdline, " acpi_rsdp=0xf5a40"));
+	facts.efi.is_booted = false;
+	prepare();
+	assert_null(strstr(crash_req.cmdline, "acpi_rsdp"));
+}
+
 static void test_room_for_updates(void **state)
 {
 	(void)state;
@@ -620,6 +635,7 @@ int main(void)
 		TEST(test_map),
 		TEST(test_low_reservation_is_memory_but_no_destination),
 		TEST(test_cmdline),
+		TEST(test_rsdp_for_old_kernels),
 		TEST(test_room_for_updates),
 		TEST(test_without_a_region),
 		TEST(test_plan),

@@ -334,7 +334,10 @@ static void test_any_one_file_broken(void **state)
 	static const char *const files[] = {
 		"proc/iomem", "proc/cmdline", "proc/consoles", "proc/meminfo", "proc/cpuinfo",
 		"proc/fb", "proc/sys/kernel/osrelease", "proc/sys/kernel/kexec_load_disabled",
-		"proc/sys/kernel/kexec_load_limit_reboot", "sys/firmware/memmap/2/start",
+		"proc/sys/kernel/kexec_load_limit_reboot", "proc/kcore", "sys/kernel/vmcoreinfo",
+		"sys/devices/system/cpu", "sys/devices/system/cpu/cpu0/crash_notes",
+		"sys/devices/system/cpu/cpu0/crash_notes_size", "sys/kernel/kexec/crash_cma_ranges",
+		"sys/kernel/kexec/crash_loaded", "sys/firmware/memmap/2/start",
 		"sys/firmware/memmap/2/end", "sys/firmware/memmap/2/type", "sys/firmware/memmap",
 		"sys/kernel/boot_params/data", "sys/kernel/boot_params/setup_data",
 		"sys/kernel/boot_params", "sys/firmware/efi", "sys/firmware/efi/systab",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/x86/bzimage.h"
 #include "arch/x86/elfcorehdr.h"
 #include "checked.h"
 #include "memmap.h"
@@ -307,17 +308,39 @@ static const char *memmap_words(const struct facts *capture, struct arena *a)
 	return words;
 }
 
+/*
+ * Kernels from 5.0 on take the ACPI root pointer from the boot parameters; what they call their boot
+ * protocol tells those from 5.5 on. Others on EFI machines find it by this word.
+ */
+static bool needs_rsdp_word(const struct request *req, const struct facts *facts)
+{
+	uint16_t version = 0;
+
+	if (span_starts_with(req->kernel, "\177ELF", 4) ||
+	    !span_le16(req->kernel, HDR_VERSION, &version))
+		version = 0;
+	return facts->efi.is_booted && facts->rsdp != 0 && version < 0x020f;
+}
+
+static const char *rsdp_word(const struct request *req, const struct facts *facts, struct arena *a)
+{
+	if (!needs_rsdp_word(req, facts))
+		return "";
+	return arena_printf(a, " acpi_rsdp=%#" PRIx64, facts->rsdp);
+}
+
 /* In front, where no "--" keeps it from the kernel. */
 static int make_cmdline(const struct request *req, const struct facts *capture,
 			const struct crash_plan *crash, struct arena *a, struct request *ret,
 			struct diag *diag)
 {
 	const char *words = req->pass_memmap ? memmap_words(capture, a) : "";
+	const char *rsdp = rsdp_word(req, capture, a);
 	const char *cmdline;
 
-	if (!words)
+	if (!words || !rsdp)
 		return fail_nomem(diag);
-	cmdline = arena_printf(a, "elfcorehdr=%#" PRIx64 "%s%s%s", crash->elfcorehdr, words,
+	cmdline = arena_printf(a, "elfcorehdr=%#" PRIx64 "%s%s%s%s", crash->elfcorehdr, rsdp, words,
 			       req->cmdline[0] != '\0' ? " " : "", req->cmdline);
 	if (!cmdline)
 		return fail_nomem(diag);
