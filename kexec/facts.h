@@ -10,6 +10,7 @@
 #include "span.h"
 
 #define BOOT_PARAMS_LEN	4096
+#define RSDP_LEN_MAX	36
 
 /* e820 types, as the boot protocol numbers them (<asm/e820.h> is not exported by the kernel). */
 enum mem_type {
@@ -155,6 +156,8 @@ struct facts {
 
 	phys_t rsdp;
 	enum rsdp_source rsdp_source;
+	uint8_t rsdp_bytes[RSDP_LEN_MAX];	/* what is there: 20 bytes, from ACPI 2.0 on 36 */
+	size_t rsdp_len;		/* 0: could not be read */
 	struct efi_facts efi;
 	enum display_owner display;
 	const char *display_driver;	/* e.g. "simpledrm", "i915"; NULL unknown */

@@ -92,13 +92,31 @@ struct bundle {
 	size_t n_addons;
 };
 
+/* What an ELF program that is no multiboot image is handed. */
+enum args {
+	ARGS_AUTO,	/* Linux's, if it is a Linux kernel; else it must be said */
+	ARGS_LINUX,
+	ARGS_ELF,	/* ELF boot notes */
+	ARGS_NONE,
+};
+
+/* A file for a multiboot image, with what the image is to be told about it. */
+struct module {
+	uint64_t len;
+	const char *cmdline;	/* the file's name, arguments */
+};
+
 struct request {
 	struct span kernel;		/* the file, whole; unwrapped: what is inside */
 	const char *kernel_path;	/* as the user gave it, for messages */
 	struct span initrd; /* all parts, each padded to a page with zeros; len 0: none */
 	size_t n_initrds;		/* how many parts it has */
+	struct span modules;		/* side by side, each padded to a page with zeros */
+	const struct module *module_list;
+	size_t n_modules;
 	const char *cmdline;		/* composed; NUL terminated */
 	const char *type;		/* --type, or NULL */
+	enum args args;
 	const char *profile;		/* --profile, or NULL */
 	const struct addon *addons;
 	size_t n_addons;
@@ -133,6 +151,8 @@ struct request {
 struct image_type {
 	const char *name;	/* as in --type= and in reports */
 	const char *alias;	/* another name for --type=, or NULL */
+	bool takes_modules;
+	bool takes_args;	/* enum args means something */
 	/* 0 if the file is of this type, else -ENOEXEC, and why says what was missing. A file that
 	 * is of this type and broken passes the probe and fails in plan, by name. */
 	int (*probe)(struct span file, struct diag *why);

@@ -33,6 +33,7 @@ void load_free(struct load *l)
 	file_close(&l->kernel);
 	file_close(&l->dtb);
 	file_sequence_close(&l->initrd);
+	file_sequence_close(&l->modules);
 	initramfs_free(&l->unpacked);
 	file_join_free(&l->joined);
 	addons_close(&l->addons);
@@ -143,7 +144,26 @@ static int open_files(struct load *l, struct diag *diag)
 	if (r == 0)
 		r = addons_open(o->kernel, !o->no_addons, o->addons, o->n_addons, l->arena,
 				&l->addons, diag);
+	if (r == 0)
+		r = file_sequence_open(o->module_paths, o->n_modules, l->arena, &l->modules, diag);
 	return r;
+}
+
+static int list_modules(struct load *l, struct diag *diag)
+{
+	const size_t n = l->modules.n;
+	struct module *list = arena_alloc_array(l->arena, n, sizeof(*list));
+
+	if (!list)
+		return fail_nomem(diag);
+	for (size_t i = 0; i < n; i++) {
+		list[i].len = (uint64_t)l->modules.files[i].stat.st_size;
+		list[i].cmdline = l->options->modules[i];
+	}
+	l->request.modules = l->modules.bytes;
+	l->request.module_list = list;
+	l->request.n_modules = n;
+	return 0;
 }
 
 int load_read(struct load *l, struct diag *diag)
@@ -155,6 +175,7 @@ int load_read(struct load *l, struct diag *diag)
 	*req = (struct request){
 		.type = o->type,
 		.profile = o->profile,
+		.args = o->args,
 		.enter = o->enter,
 		.is_crash = o->load_crash,
 		.core_class = o->core_class,
@@ -176,6 +197,8 @@ int load_read(struct load *l, struct diag *diag)
 		.serial_baud = o->serial_baud,
 	};
 	r = open_files(l, diag);
+	if (r == 0)
+		r = list_modules(l, diag);
 	if (r == 0)
 		r = host_read(o->host_root ? o->host_root : "", l->arena, &l->facts, diag);
 	read_seed(o, req, diag);
@@ -218,6 +241,14 @@ static int describe(struct load *l, struct diag *diag)
 	r = probe_format(&l->request, &l->unwrapped, &l->type, diag);
 	if (r < 0)
 		return r;
+	if (l->request.n_modules > 0 && !l->type->takes_modules) {
+		fail(diag, EINVAL, "load/modules", "a %s takes no modules", l->type->name);
+		return fail_advise(diag, "--module is for multiboot images, --initrd for Linux");
+	}
+	if (l->request.args != ARGS_AUTO && !l->type->takes_args)
+		note(diag, "options/no-effect",
+		     "--args-... changes nothing: a %s has one way to take arguments",
+		     l->type->name);
 	l->plan.type = l->type->name;
 	l->plan.type_text = describe_type(l);
 	progress_stage(&l->progress, "planning, unpacking the kernel");
@@ -324,6 +355,8 @@ static int check_files(struct load *l, struct diag *diag)
 		r = file_is_unchanged(&l->initrd.files[i], diag);
 	for (size_t i = 0; i < l->addons.n && r == 0; i++)
 		r = file_is_unchanged(&l->addons.files[i], diag);
+	for (size_t i = 0; i < l->modules.n && r == 0; i++)
+		r = file_is_unchanged(&l->modules.files[i], diag);
 	return r;
 }
 

@@ -31,6 +31,7 @@ struct load {
 	const struct image_type *type;
 	struct file kernel;
 	struct file_sequence initrd;
+	struct file_sequence modules;
 	struct file dtb;
 	struct addon_files addons;
 	struct file_join joined;	/* the initrd, when the kernel came with one of its own */

@@ -39,6 +39,8 @@ struct parse {
 	size_t n_ignored;		/* words after the kernel */
 	const char **initrds;
 	const char **addons;
+	const char **modules;
+	const char **module_paths;
 };
 
 static int bad_value(struct parse *p, const struct option_row *row, const char *value,
@@ -171,6 +173,37 @@ static int take_profile(struct parse *p, const struct option_row *row, const cha
 	if (*value == '\0')
 		return bad_value(p, row, value, "the number or ID of a profile");
 	p->out.profile = value;
+	return 0;
+}
+
+static int take_args(struct parse *p, const struct option_row *row, const char *value)
+{
+	(void)value;
+	p->out.args = strcmp(row->name, "args-linux") == 0 ? ARGS_LINUX :
+		      strcmp(row->name, "args-elf") == 0   ? ARGS_ELF :
+							     ARGS_NONE;
+	return 0;
+}
+
+static int take_module(struct parse *p, const struct option_row *row, const char *value)
+{
+	const char *path = arena_strndup(p->arena, value, strcspn(value, " "));
+
+	if (!path)
+		return fail_nomem(p->diag);
+	if (*path == '\0')
+		return bad_value(p, row, value, "the name of a file, then perhaps arguments");
+	if (!p->modules) {
+		p->modules = arena_alloc_array(p->arena, (size_t)p->argc, sizeof(*p->modules));
+		p->module_paths = arena_alloc_array(p->arena, (size_t)p->argc,
+						    sizeof(*p->module_paths));
+		if (!p->modules || !p->module_paths)
+			return fail_nomem(p->diag);
+		p->out.modules = p->modules;
+		p->out.module_paths = p->module_paths;
+	}
+	p->module_paths[p->out.n_modules] = path;
+	p->modules[p->out.n_modules++] = value;
 	return 0;
 }
 
@@ -320,14 +353,6 @@ static int take_call(struct parse *p, const struct option_row *row, const char *
 	return 0;
 }
 
-static int take_no_effect(struct parse *p, const struct option_row *row, const char *value)
-{
-	(void)value;
-	note(p->diag, "options/no-effect", "--%s changes nothing: every image gets Linux arguments",
-	     row->name);
-	return 0;
-}
-
 static int take_file_only(struct parse *p, const struct option_row *row, const char *value)
 {
 	(void)value;
@@ -465,6 +490,9 @@ const struct option_row option_table[] = {
 	  .help = "the running kernel's initrd, if it was told\nto retain_initrd" },
 	{ "dtb", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
 	  .take = take_dtb, .value = "FILE", .help = "a device tree for the new kernel" },
+	{ "module", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
+	  .take = take_module, .value = "\"FILE ARGS\"",
+	  .help = "a file for a multiboot image; give it once a file" },
 	{ "type", 't', .group = GROUP_KERNEL, .take = take_type, .value = "TYPE",
 	  .help = "insist on this image type, e.g. bzImage" },
 	{ "profile", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
@@ -508,8 +536,12 @@ const struct option_row option_table[] = {
 	{ "elf32-core-headers", .group = GROUP_CRASH, .needs_kexec_load = true,
 	  .is_load_only = true, .take = take_crash_only, .help = "32-bit headers of the dump" },
 
-	{ "args-linux", .group = GROUP_KERNEL, .is_load_only = true, .take = take_no_effect,
-	  .help = "accepted; every image gets Linux arguments" },
+	{ "args-linux", .group = GROUP_KERNEL, .is_load_only = true, .take = take_args,
+	  .help = "an ELF file is a Linux kernel (default if it is)" },
+	{ "args-elf", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
+	  .take = take_args, .help = "an ELF file is a program that takes ELF boot notes" },
+	{ "args-none", .group = GROUP_KERNEL, .is_load_only = true, .needs_kexec_load = true,
+	  .take = take_args, .help = "an ELF file is just jumped into" },
 
 	{ "mem-min", .group = GROUP_PLACEMENT, .needs_kexec_load = true, .take = take_mem_min,
 	  .value = "ADDR", .help = "lowest address to use; 0x..., K, M, G work" },
@@ -580,9 +612,6 @@ const struct option_row option_table[] = {
 	{ "load-jump-back-helper", NOT_YET },
 	{ "load-live-update", NOT_YET },
 	{ "exec-live-update", NOT_YET },
-	{ "module", NOT_YET, .value = "FILE" },
-	{ "args-elf", NOT_YET },
-	{ "args-none", NOT_YET },
 	{ "reset-vga", NOT_YET },
 };
 const size_t n_option_table = array_len(option_table);

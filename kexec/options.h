@@ -52,6 +52,9 @@ struct options {
 	const char *kernel;		/* path; NULL if none was named */
 	const char *const *initrds;	/* paths, in the order given */
 	size_t n_initrds;
+	const char *const *modules;	/* as given: a path, then perhaps a blank and arguments */
+	const char *const *module_paths;
+	size_t n_modules;
 	const char *append;		/* --append, --command-line; NULL if not given */
 	bool reuse_cmdline;
 	bool reuse_initrd;		/* a path among initrds is of the running kernel's own */
@@ -62,6 +65,7 @@ struct options {
 	size_t n_addons;
 	bool no_addons;			/* none but those */
 	const char *type;		/* NULL: probe */
+	enum args args;
 	phys_t mem_min;
 	phys_t mem_end;			/* exclusive (--mem-max is not); UINT64_MAX: no limit */
 	enum enter enter;

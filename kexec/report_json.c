@@ -229,7 +229,8 @@ static void put_jump(struct json *j, const struct plan *plan)
 		return;
 	put_text(j, o, "mode", modes[plan->jump_mode]);
 	put_addr(j, o, "entry", plan->jump_entry);
-	put_addr(j, o, "arg", plan->jump_arg);
+	/* At most one of them is not 0. */
+	put_addr(j, o, "arg", plan->jump_arg | plan->jump_ebx | plan->jump_c_arg);
 }
 
 static void put_kaslr(struct json *j, const struct plan *plan)

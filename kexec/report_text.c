@@ -94,19 +94,26 @@ static void print_head(FILE *out, const char *name)
 	fprintf(out, "%-11s ", name);
 }
 
+/* "64" and "32" are those of a bzImage's stub. */
+static const char *entry_text(const char *name)
+{
+	return name && name[0] > '9' ? name : "the stub's";
+}
+
 static void print_jump(FILE *out, const struct plan *plan)
 {
-	const char *whose = plan->entry_name && strcmp(plan->entry_name, "direct") == 0 ?
-				    "direct" : "the stub's";
+	/* At most one of them is not 0. */
+	const phys_t arg = plan->jump_arg | plan->jump_ebx | plan->jump_c_arg;
 
 	print_head(out, "jump");
 	if (plan->jump_mode == JUMP_16)
 		fprintf(out, "the setup code's, real mode, 0x%" PRIx64 ", segments 0x%" PRIx64 "\n",
 			plan->jump_entry, plan->jump_arg);
 	else
-		fprintf(out, "%s entry, %s-bit, 0x%" PRIx64 ", argument 0x%" PRIx64 "\n", whose,
+		fprintf(out, "%s entry, %s-bit, 0x%" PRIx64 ", argument 0x%" PRIx64 "\n",
+			entry_text(plan->entry_name),
 			plan->jump_mode == JUMP_64 ? "64" : "32", plan->jump_entry,
-			plan->jump_arg);
+			arg);
 }
 
 static void print_image(FILE *out, const struct report *r)

@@ -12,7 +12,7 @@ from kexec_run import run
 from machines import GIB, Machine, in_pieces, pc as pc_map
 
 NOT_YET = ("--load-preserve-context", "--load-jump-back-helper", "--load-live-update",
-           "--exec-live-update", "--module=x", "--args-elf", "--args-none", "--reset-vga")
+           "--exec-live-update", "--reset-vga")
 
 BAD_VALUES = ("--mem-min=x", "--mem-min=", "--mem-min=-1", "--mem-min= 1", "--mem-max=1Q",
               "--mem-max=0x", "--mem-max=99999999999999999999", "--mem-max=16777216T",
@@ -163,7 +163,9 @@ def test_type(pc, small):
     for name in ("bzImage", "bzImage64"):
         run("--dry-run", pc, small, f"--type={name}").done()
     run("--dry-run", pc, small, "--type=multiboot-x86").failed(
-        "probe/unknown-name", says=("elf-x86_64", "multiboot-x86"))
+        "probe/type-differs", says=("bzImage", "multiboot-x86"))
+    run("--dry-run", pc, small, "--type=nbi-x86").failed(
+        "probe/unknown-name", says=("elf-x86_64", "multiboot2-x86", "nbi-x86"))
 
 
 @pytest.mark.parametrize("root, expected", [

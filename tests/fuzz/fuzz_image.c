@@ -1,46 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Images that are no bzImage, from file to checked plan: ELF kernels, made and then patched. Whatever
- * comes out as a plan must be safe to load.
+ * Images that are no bzImage, from file to checked plan: ELF kernels and multiboot programs, made and
+ * then patched. Whatever comes out as a plan must be safe to load.
  */
 #include <string.h>
 
-#include "arch/x86/x86.h"
 #include "lib_elf.h"
 #include "lib_image.h"
-#include "place.h"
-#include "probe.h"
+#include "lib_plan.h"
+#include "wire/multiboot.h"
+#include "wire/multiboot2.h"
 
 #define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
-
-static const struct image_type *find_type(const struct request *req, struct diag *diag)
-{
-	struct unwrapped unwrapped = { 0 };
-	const struct image_type *type = NULL;
-
-	return probe_format(req, &unwrapped, &type, diag) == 0 ? type : NULL;
-}
-
-static int make_plan(const struct request *req, const struct facts *facts, struct plan *plan,
-		     struct diag *diag)
-{
-	const struct image_type *type = find_type(req, diag);
-	int r = type ? type->plan(req, facts, plan, diag) : -1;
-
-	if (r == 0)
-		r = x86_plan_purgatory(req, facts, plan, diag);
-	if (r == 0)
-		r = place(plan, facts, req->mem_min, req->mem_end, diag);
-	if (r == 0)
-		r = type->finish(req, facts, plan, diag);
-	if (r == 0)
-		r = x86_finish_purgatory(req, facts, plan, diag);
-	if (r == 0)
-		r = plan_check(plan, facts, req->mem_min, req->mem_end, diag);
-	return r;
-}
 
 static bool is_in_a_segment(const struct plan *plan, phys_t addr)
 {
@@ -54,6 +27,7 @@ static bool is_in_a_segment(const struct plan *plan, phys_t addr)
 static void plan_file(struct span file, const uint8_t *choice)
 {
 	static const uint8_t ramdisk[PAGE_LEN + 1];
+	static const struct module module = { PAGE_LEN + 1, "module a b" };
 	struct arena arena = { 0 };
 	struct facts facts;
 	struct request req;
@@ -68,15 +42,43 @@ static void plan_file(struct span file, const uint8_t *choice)
 	req.has_seed = choice[0] & 4;
 	if (choice[0] & 8)
 		req.initrd = span_of(ramdisk, sizeof(ramdisk));
-	plan_init(&plan, &arena);
-	if (make_plan(&req, &facts, &plan, &diag) == 0) {
+	req.args = (enum args)(choice[0] >> 6);
+	if (choice[0] & 16) {
+		req.modules = span_of(ramdisk, sizeof(ramdisk));
+		req.module_list = &module;
+		req.n_modules = 1;
+	}
+	if (plan_request(&req, &facts, &arena, &plan, &diag) == 0) {
 		CHECK(is_in_a_segment(&plan, plan.entry));
 		CHECK(is_in_a_segment(&plan, plan.jump_entry));
 		CHECK(plan.jump_arg == 0 || is_in_a_segment(&plan, plan.jump_arg));
+		CHECK(plan.jump_ebx == 0 || is_in_a_segment(&plan, plan.jump_ebx));
 	} else {
 		CHECK(diag.id && diag.error > 0 && diag.text[0]);
 	}
 	arena_free(&arena);
+}
+
+/* With a checksum that is right, whatever the flags. */
+static void add_header_1(uint8_t *at, uint8_t flags)
+{
+	uint32_t wanted = (flags & 7) | (flags & 8 ? MULTIBOOT_ADDRESSES : 0);
+
+	set32(at, 0, MULTIBOOT_HEADER_MAGIC);
+	set32(at, 4, wanted);
+	set32(at, 8, (uint32_t)0 - MULTIBOOT_HEADER_MAGIC - wanted);
+}
+
+/* The tags are the fuzzer's. */
+static void add_header_2(uint8_t *at, const uint8_t *tags, size_t len)
+{
+	uint32_t all = (uint32_t)(16 + align_down(len, 8));
+
+	set32(at, 0, MULTIBOOT2_HEADER_MAGIC);
+	set32(at, 4, 0);
+	set32(at, 8, all);
+	set32(at, 12, (uint32_t)0 - MULTIBOOT2_HEADER_MAGIC - all);
+	memcpy(at + 16, tags, align_down(len, 8));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -99,6 +101,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	make_elf_file(is_64, loads[0].paddr + 0x10, loads, 2, &b);
 	if (data[1] & 2)
 		memcpy(b.data + TEST_ELF_LOADS_OFF + 0x100, banner, sizeof(banner));
+	if (data[1] & 8)
+		add_header_1(b.data + TEST_ELF_LOADS_OFF + 0x400, data[2]);
+	if (data[1] & 16)
+		add_header_2(b.data + TEST_ELF_LOADS_OFF + 0x500, data + 4, min_u64(len - 4, 200));
 	if (data[1] & 4)	/* a table behind it, perhaps */
 		bytes_add(&b, data, min_u64(len, 64) & ~UINT64_C(3));
 	/* Patches of headers and contents: an offset, a value. */

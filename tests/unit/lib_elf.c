@@ -76,10 +76,8 @@ void make_elf_file(bool is_64, uint64_t entry, const struct test_load *loads, si
 	}
 	bytes_add_zeros(b, TEST_ELF_LOADS_OFF - b->len);
 	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < loads[i].file_len; k++) {
-			uint8_t byte = elf_byte(&loads[i], k);
-
-			bytes_add(b, &byte, 1);
-		}
+		bytes_add_zeros(b, loads[i].file_len);
+		for (size_t k = 0; k < loads[i].file_len; k++)
+			b->data[b->len - loads[i].file_len + k] = elf_byte(&loads[i], k);
 	}
 }

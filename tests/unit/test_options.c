@@ -634,7 +634,7 @@ static void test_calls(void **state)
 	notes("-l K -x", "options/no-effect", true);
 	notes("-l K -y", "options/no-effect", true);
 	notes("-f K -x -y", "options/no-effect", false);
-	notes("-l K --args-linux", "options/no-effect", true);
+	notes("-l K --args-linux", "options/no-effect", false);	/* the image decides */
 	notes("-l K another", "options/extra-word", true);
 	notes("-l K", "options/extra-word", false);
 	parses(&t, "-l K --no-cma --force-dtb");
@@ -711,6 +711,28 @@ static void test_what_the_next_kernel_gets(void **state)
 	fails("--exec-live-update", "options/not-yet");
 }
 
+static void test_images_that_are_no_linux(void **state)
+{
+	struct run t;
+
+	(void)state;
+	parses(&t, "-l K --module=/m --args-elf");
+	assert_int_equal(t.o.n_modules, 1);
+	assert_string_equal(t.o.module_paths[0], "/m");
+	assert_int_equal(t.o.args, ARGS_ELF);
+	done(&t);
+	parses(&t, "-l K --args-elf --args-none --args-linux");
+	assert_int_equal(t.o.args, ARGS_LINUX);
+	done(&t);
+	parses(&t, "-l K --args-none");
+	assert_int_equal(t.o.args, ARGS_NONE);
+	assert_string_equal(t.o.needs_kexec_load, "args-none");
+	done(&t);
+	fails("-l K --module=", "options/bad-value");
+	fails("-e --module=M", "options/no-load");
+	fails("-e --args-elf", "options/no-load");
+}
+
 static void test_callers_of_kdump(void **state)
 {
 	(void)state;
@@ -719,7 +741,7 @@ static void test_callers_of_kdump(void **state)
 	mode_is("-p --elf64-core-headers --command-line=C K", "lp");
 	mode_is("-s -p --command-line=C --initrd=I K", "lp");	/* Fedora */
 	mode_is("-p K --append=C --initrd=I -a", "lp");		/* openSUSE */
-	fails("-d -l K --module=M --module=N", "options/not-yet");		/* Heads, Xen */
+	mode_is("-d -l K --module=M --module=N", "l");		/* Heads, Xen */
 	mode_is("-s -p -u", "U");
 	mode_is("-a -p -u", "U");
 	mode_is("-pu", "U");
@@ -783,6 +805,7 @@ int main(void)
 		cmocka_unit_test(test_no_effect_names_all),
 		cmocka_unit_test(test_what_the_next_kernel_gets),
 		cmocka_unit_test(test_callers_of_kdump),
+		cmocka_unit_test(test_images_that_are_no_linux),
 		cmocka_unit_test(test_argv_that_is_none),
 		cmocka_unit_test(test_no_memory),
 	};

@@ -5,10 +5,9 @@
 
 #include "arch/x86/elf_image.h"
 #include "arch/x86/vmlinux.h"
-#include "arch/x86/x86.h"
 #include "lib_elf.h"
 #include "lib_image.h"
-#include "place.h"
+#include "lib_plan.h"
 #include "probe.h"
 #include "unit.h"
 
@@ -68,26 +67,9 @@ static const struct image_type *taker(void)
 	return probe_format(&req, &unwrapped, &type, &diag) == 0 ? type : NULL;
 }
 
-/* "ok" or the id of the failure. */
-static const char *make_plan(void)
-{
-	const struct image_type *type = taker();
-
-	plan_init(&plan, &arena);
-	if (!type || type->plan(&req, &facts, &plan, &diag) < 0 ||
-	    x86_plan_purgatory(&req, &facts, &plan, &diag) < 0 ||
-	    place(&plan, &facts, req.mem_min, req.mem_end, &diag) < 0 ||
-	    type->finish(&req, &facts, &plan, &diag) < 0 ||
-	    x86_finish_purgatory(&req, &facts, &plan, &diag) < 0 ||
-	    plan_check(&plan, &facts, req.mem_min, req.mem_end, &diag) < 0)
-		return diag.id;
-	return "ok";
-}
-
 static void expect(const char *id)
 {
-	diag_clear(&diag);
-	assert_string_equal(make_plan(), id);
+	assert_string_equal(plan_result(&req, &facts, &arena, &plan, &diag), id);
 }
 
 static void test_64(void **state)
@@ -255,6 +237,76 @@ static void test_taken(void **state)
 	assert_string_equal(diag.id, "probe/unknown-type");
 }
 
+/* ---- ELF programs that are no Linux ---- */
+
+static uint32_t sum_of(const uint8_t *data, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i += 2)
+		sum += at16(data, i);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
+static void test_boot_notes(void **state)
+{
+	static const struct test_load loads[] = {
+		{ 0x200000, 0x200000, 0x1000, 0x3000, 1 },
+		{ 0x800000, 0x800000, 0x10, 0x10, 2 },
+	};
+	const struct segment *notes;
+
+	(void)state;
+	for (int is_64 = 0; is_64 <= 1; is_64++) {
+		bytes_free(&file);
+		make_elf_file(is_64, 0x200123, loads, 2, &file);
+		make_request(&req, file.data, file.len);
+		req.cmdline = "a b";
+		expect("elf/not-linux");
+		req.args = ARGS_ELF;
+		expect("ok");
+		notes = plan_find(&plan, "params");
+		assert_int_equal(plan.jump_mode, is_64 ? JUMP_64 : JUMP_32);
+		assert_int_equal(plan.jump_entry, 0x200123);
+		assert_int_equal(plan.jump_c_arg, notes->addr);
+		assert_int_equal(plan.jump_arg | plan.jump_ebx | plan.jump_eax, 0);
+		assert_int_equal(plan_find(&plan, "kernel")->mem_len, 0x3000);
+		assert_int_equal(plan_find(&plan, "kernel.2")->addr, 0x800000);
+		assert_int_equal(at32(notes->own, 0), ELF_BOOT_MAGIC);
+		assert_int_equal(at32(notes->own, 4), notes->bytes.len);
+		assert_int_equal(at16(notes->own, 10), 3);
+		assert_int_equal(sum_of(notes->own, notes->bytes.len), 0xffff);
+		assert_int_equal(at32(notes->own, 12), 0);
+		assert_int_equal(at32(notes->own, 16), 9);
+		assert_int_equal(at32(notes->own, 20), ELF_BOOT_LOADER_NAME);
+		assert_string_equal(notes->own + 24, "kexec-ng");
+		assert_int_equal(at32(notes->own, notes->bytes.len - 8), ELF_BOOT_CMDLINE);
+		assert_string_equal(notes->own + notes->bytes.len - 4, "a b");
+		req.args = ARGS_NONE;
+		expect("ok");
+		assert_null(plan_find(&plan, "params"));
+		assert_int_equal(plan.jump_c_arg, 0);
+	}
+}
+
+static void test_program_refused(void **state)
+{
+	static const uint8_t ramdisk[8];
+
+	(void)state;
+	make_vmlinux(true, "no kernel");
+	req.args = ARGS_ELF, req.initrd = span_of(ramdisk, sizeof(ramdisk));
+	expect("elf/linux-only");
+	req.initrd.len = 0, req.is_crash = true, expect("elf/linux-only");
+	req.is_crash = false, req.enter = ENTER_32, expect("elf/enter");
+	req.enter = ENTER_AUTO, set64(file.data, 24, 0x100), expect("elf/entry-outside");
+	set64(file.data, 24, PADDR_64), expect("ok");
+	facts.cpu.has_long_mode = false, expect("elf/cpu-is-32-bit");
+	/* What is said to be Linux gets Linux arguments, banner or not. */
+	facts.cpu.has_long_mode = true, req.args = ARGS_LINUX, expect("ok");
+	assert_int_equal(at32(plan_find(&plan, "params")->own, HDR_MAGIC), 0x53726448);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +317,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_relocations, fresh, done),
 		cmocka_unit_test_setup_teardown(test_refused, fresh, done),
 		cmocka_unit_test_setup_teardown(test_taken, fresh, done),
+		cmocka_unit_test_setup_teardown(test_boot_notes, fresh, done),
+		cmocka_unit_test_setup_teardown(test_program_refused, fresh, done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

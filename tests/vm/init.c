@@ -718,7 +718,7 @@ static void look_for(struct vmcore *v, const char *data, size_t len, uint64_t se
 static void read_vmcore_load(struct vmcore *v, int fd, const Elf64_Phdr *p, uint64_t seed,
 			     const char *text)
 {
-	const uint64_t window = 64 << 20;	/* mapped, as copying goes page by page there */
+	static char data[1 << 18];
 
 	v->n_loads++;
 	/* The kernel itself is in RAM, too. */
@@ -727,17 +727,12 @@ static void read_vmcore_load(struct vmcore *v, int fd, const Elf64_Phdr *p, uint
 		return;
 	}
 	v->len += p->p_filesz;
-	for (uint64_t at = 0; at < p->p_filesz; at += window) {
-		uint64_t left = p->p_filesz - at, in_page = (p->p_offset + at) % PAGE;
-		size_t len = left < window ? (size_t)left : window;
-		char *data = mmap(NULL, len + in_page, PROT_READ, MAP_PRIVATE, fd,
-				  (off_t)(p->p_offset + at - in_page));
+	for (uint64_t at = 0; at < p->p_filesz; at += sizeof(data)) {
+		uint64_t left = p->p_filesz - at;
+		size_t len = left < sizeof(data) ? (size_t)left : sizeof(data);
 
-		if (data == MAP_FAILED)
-			failed("/proc/vmcore: %zu bytes at 0x%llx: %m", len,
-			       (unsigned long long)(p->p_offset + at));
-		look_for(v, data + in_page, len, seed, text);
-		munmap(data, len + in_page);
+		read_exactly(fd, data, len, (off_t)(p->p_offset + at));
+		look_for(v, data, len, seed, text);
 	}
 }
 

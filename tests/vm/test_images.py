@@ -5,7 +5,11 @@ import dataclasses
 import shlex
 import subprocess
 
+import pytest
+
 from guest import Guest, Machine, initramfs, kernel, kexec_files
+
+import foreign  # beside bzimage; guest.py makes that known
 
 FIRST = "6.1-cloud"
 LIMIT = 120  # seconds for a packer
@@ -101,10 +105,41 @@ def test_vmlinux_on_efi(log_folder):
 
 def test_compressed(log_folder):
     """In every format: all of them are loaded, one of them by each system call is booted."""
-    whole = kernel(FIRST).image.read_bytes()
-    files = {f"/packed.{name}": packed(whole, name) for name in PACKERS}
-    also = [load(9, f"/packed.{name}", "-c", "/last") for name in PACKERS]
+    small = kernel("6.1-686-pae").image.read_bytes()
+    files = {f"/packed.{name}": packed(small, name) for name in PACKERS}
+    also = [load(9, f"/packed.{name}", "-c --enter=32", "/last") for name in PACKERS]
     run_chain([
-        Stage(FIRST, files["/packed.zstd"], "-s"),
-        Stage(FIRST, packed(vmlinux(FIRST), "xz")),
-    ], log_folder, Machine(memory=3072), also, files)
+        Stage(FIRST, packed(kernel(FIRST).image.read_bytes(), "zstd"), "-s"),
+        Stage(FIRST, packed(vmlinux(FIRST), "lz4-frame")),
+        Stage("6.1-686-pae", files["/packed.xz"]),
+    ], log_folder, Machine(memory=2048), also, files)
+
+
+def xen_job(second, options, dom0):
+    """Xen is given a console of its own; its first domain is a kernel with an initramfs."""
+    return "\n".join([
+        "facts",
+        f"run /sbin/kexec -l /xen {options} '--append=console=com1 com1=115200 {dom0}' "
+        f"'--module=/dom0 console=hvc0 loglevel=4 panic=-1 ng.from={second}' --module=/initramfs",
+        "run /sbin/kexec -e"])
+
+
+@pytest.mark.parametrize("version, type_name", [(2, "multiboot2-x86"), (1, "multiboot-x86")])
+def test_xen(version, type_name, log_folder):
+    """Debian's hypervisor, compressed as it is shipped, and a Debian kernel as dom0 upon it."""
+    dom0 = kernel("6.1-amd64")
+    files = {**kexec_files(), "/xen": foreign.fetched(foreign.XEN), "/dom0": dom0.image,
+             "/initramfs": initramfs({"": "facts\nproof dom0\nshow /sys/hypervisor/type"})}
+    job = xen_job(version, f"--type={type_name}" if version == 1 else "", "dom0_mem=800M")
+    with Guest(Machine(memory=2048), kernel(FIRST), initramfs({"": job}, files), "loglevel=4",
+               log=log_folder) as guest:
+        before = guest.facts()
+        guest.expect(r"NG-RUN /sbin/kexec -e")
+        guest.expect(r"Xen version 4\.17")
+        guest.expect(r"Command line: console=com1 com1=115200 dom0_mem=800M")
+        after = guest.facts()
+        assert after["release"] == dom0.release
+        assert after["acpi_tables"] == before["acpi_tables"]
+        assert f"ng.from={version}" in after["cmdline"]
+        guest.expect(r"NG-PROOF dom0 ")
+        guest.expect(r"^xen$")

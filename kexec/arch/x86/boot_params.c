@@ -180,7 +180,7 @@ static void lay_out_efi(const struct bzimage *image, const struct request *req,
 }
 
 /* Who asks for it with --reuse-video-type knows better what the hardware still shows. */
-static bool display_is_handed_on(const struct request *req, const struct facts *facts)
+bool params_display_is_handed_on(const struct request *req, const struct facts *facts)
 {
 	return facts->has_boot_params &&
 	       (facts->display != DISPLAY_NATIVE || req->reuse_video_type);
@@ -193,7 +193,8 @@ static void note_what_is_lost(const struct request *req, const struct facts *fac
 		note(diag, "params/no-boot-params",
 		     "/sys/kernel/boot_params cannot be read: no display, EDD or secure boot state "
 		     "is handed on");
-	else if (!display_is_handed_on(req, facts) && facts->boot_params[ZP_ORIG_VIDEO_ISVGA] != 0)
+	else if (!params_display_is_handed_on(req, facts) &&
+		 facts->boot_params[ZP_ORIG_VIDEO_ISVGA] != 0)
 		note(diag, "params/display-cleared",
 		     "the display is driven by %s, which reprogrammed it: the next kernel shows "
 		     "nothing on it until its own driver loads",
@@ -311,7 +312,7 @@ static void write_firmware_facts(const struct request *req, const struct facts *
 	const uint8_t *old = facts->boot_params;
 
 	put64(buf + ZP_ACPI_RSDP_ADDR, facts->rsdp);
-	if (display_is_handed_on(req, facts)) {
+	if (params_display_is_handed_on(req, facts)) {
 		memcpy(buf + ZP_SCREEN_INFO, old + ZP_SCREEN_INFO, SCREEN_INFO_LEN);
 		memcpy(buf + ZP_EDID_INFO, old + ZP_EDID_INFO, EDID_INFO_LEN);
 	}

@@ -59,6 +59,9 @@ must_check int params_check_cmdline(const struct bzimage *image, const struct re
 /* What the next kernel gets for its random numbers, SEED_LEN bytes: not the seed itself. */
 void params_seed(const struct request *req, uint8_t *ret);
 
+/* Does what is in screen_info still describe what the hardware shows, or does the user say so? */
+bool params_display_is_handed_on(const struct request *req, const struct facts *facts);
+
 /* Decides what is handed on and says, by notes, what is not. */
 must_check int params_lay_out(const struct bzimage *image, const struct request *req,
 			      const struct facts *facts, struct arena *a,

@@ -2,17 +2,23 @@
 #include "arch/x86/bzimage.h"
 #include "arch/x86/crash.h"
 #include "arch/x86/elf_image.h"
+#include "arch/x86/multiboot.h"
+#include "arch/x86/multiboot2.h"
 #include "arch/x86/purgatory.h"
 #include "arch/x86/uki_container.h"
 #include "arch/x86/x86.h"
 #include "compressed.h"
 
 /*
- * The first that takes a file has it. A bzImage is the most common and the most precise: what says so
- * at 0x202 is a Linux kernel, whatever else it may look like.
+ * The first that takes a file has it. A bzImage is the most common and the most precise: what says
+ * so at 0x202 is a Linux kernel, whatever else it may look like. A multiboot header is a program's own
+ * word for how it wants to be started, so it goes before ELF, which is only its wrapping; and version
+ * 2 goes before 1, as Xen has both and learns more from 2.
  */
 const struct image_type *const x86_formats[] = {
 	&bzimage_type,
+	&multiboot2_type,
+	&multiboot_type,
 	&elf_x86_64_type,
 	&elf_x86_type,
 	NULL,
