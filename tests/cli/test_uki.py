@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Unified kernel images: what is in them is what is planned, and what is broken has a name."""
 
+import errno
 import gzip
 import hashlib
 import itertools
@@ -12,6 +13,8 @@ import images
 import pe
 import plans
 from kexec_run import NOBODY, run
+from machines import GIB, MIB, Machine, pc as pc_map
+from test_refusals import MISSING, load
 
 PAGE = 4096
 
@@ -368,6 +371,41 @@ def test_addons_beside_something_else(folder, pc, small):
     addon(folder / "small.extra.d/x.addon.efi", cmdline=b"x")
     plan = plans.of(pc, small)
     assert plan["cmdline"] == "" and "load/addons-unused" in plan.notes
+
+
+# ------------------------------------------------------------------------------- handing it over
+
+
+@pytest.mark.parametrize("number, expected", [
+    (errno.EKEYREJECTED, "kernel/signature"), (errno.ENODATA, "kernel/signature"),
+    (errno.EACCES, "kernel/access")])
+def test_refused_for_its_signature(make, number, expected):
+    """The signature that people see is the one around the kernel: that it does not count is said."""
+    image = make({".cmdline": b"x"})
+    image.write_bytes(pe.sign(image.read_bytes()))
+    refused = load(image, "-s", kexec_load=MISSING, kexec_file_load=number)
+    refused.failed(expected, says=("inside the uki", "does not count"))
+    assert b"sign the kernel itself" in refused.err
+
+
+@pytest.mark.parametrize("sections", [{}, {".initrd": noise(5000)},
+                                      {".initrd": noise(5000), ".ucode": noise(600)}])
+@pytest.mark.parametrize("n_files", [0, 1, 2])
+def test_as_far_as_the_call(folder, make, sections, n_files):
+    """No reason of ours before the running kernel is asked, whichever call it is."""
+    files = [f"--initrd={write_file(folder / f'part{i}', noise(100, i))}" for i in range(n_files)]
+    for call in "-s", "-c", "-a":
+        load(make(sections), call, *files).failed("kernel/no-capability")
+
+
+def test_for_a_panic(folder, make):
+    """Its command line loses what would take memory away from the capture kernel."""
+    machine = Machine(pc_map(2 * GIB), crash_kernel=(GIB, GIB + 256 * MIB)).write(folder / "host")
+    image = make({".cmdline": b"image crashkernel=256M quiet", ".initrd": noise(5000)})
+    plan = plans.Plan(run("--dry-run", "--json", machine, "-p", image).done().out)
+    header, _, line = plan["cmdline"].partition(" ")
+    assert header.startswith("elfcorehdr=") and line == "image quiet"
+    assert plan["type_text"] == "bzImage in uki"
 
 
 # ------------------------------------------------------------------------------- what is no image
