@@ -145,6 +145,18 @@ def test_microcode_first(folder, pc, make, lengths, shift):
                                              (initrd, data.index(initrd))), 2)
 
 
+def test_nothing_is_copied(folder, pc, make):
+    """64 MiB of initrds, in a process that may have 16 MiB of memory of its own."""
+    image = make({".initrd": bytes(32 * MIB), ".ucode": noise(512)})
+    more = write_file(folder / "more", bytes(32 * MIB))
+    words = ("--dry-run", pc, image, f"--initrd={more}", "--initrd-unpack=no", "--enter=64")
+    limit = ("prlimit", f"--data={16 * MIB}")
+    run(*words, between=limit).done()
+    # The limit is one: what came out of a compressed image is in memory.
+    packed = write_file(folder / "image.efi.gz", gzip.compress(image.read_bytes(), 1))
+    run(*words[:2], packed, *words[3:], between=limit).failed("memory/exhausted")
+
+
 def test_files_come_last(folder, pc, make):
     image = make({".initrd": noise(3000), ".ucode": noise(700, 2)})
     data = image.read_bytes()
