@@ -23,6 +23,7 @@
 #define HANDOFF_HALT		(1 << 1)	/* on failure halt instead of reset */
 #define HANDOFF_SERIAL		(1 << 2)	/* talk on serial_port (8250, I/O ports) */
 #define HANDOFF_VGA		(1 << 3)	/* talk on the text frame buffer at vga_text */
+#define HANDOFF_RESET_VGA	(1 << 4)	/* first set a VGA to text mode; ring 0 only */
 
 /* Selectors of purgatory's own GDTs; 0x10 and 0x18 are what the boot protocol documents. */
 #define SEL_CODE64		0x08	/* 64-bit code at all times */

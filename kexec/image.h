@@ -144,6 +144,7 @@ struct request {
 	/* Consoles of purgatory; -1: those of the running kernel */
 	int console_serial;		/* 0, 1 or -1 */
 	int console_vga;
+	bool reset_vga;			/* text mode first */
 	uint16_t serial_port;		/* I/O port; 0: facts.console.serial_port, else 0x3f8 */
 	uint32_t serial_baud;		/* 0: leave as it is */
 };

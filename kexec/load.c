@@ -193,6 +193,7 @@ int load_read(struct load *l, struct diag *diag)
 		.on_failure = o->on_failure,
 		.console_serial = o->console_serial,
 		.console_vga = o->console_vga,
+		.reset_vga = o->reset_vga,
 		.serial_port = o->serial_port,
 		.serial_baud = o->serial_baud,
 	};

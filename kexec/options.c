@@ -563,6 +563,8 @@ const struct option_row option_table[] = {
 	  .take = take_console, .help = "talk on a serial port, whatever runs now" },
 	{ "console-vga", .group = GROUP_PURGATORY, .needs_kexec_load = true, .take = take_console,
 	  .help = "talk on the VGA text screen, whatever runs now" },
+	{ "reset-vga", .group = GROUP_PURGATORY, .needs_kexec_load = true, SETS(out.reset_vga),
+	  .help = "set a VGA to text mode first" },
 	{ "serial", .group = GROUP_PURGATORY, .needs_kexec_load = true, .take = take_serial,
 	  .value = "PORT", .help = "which: ttyS0, ttyS1 or an I/O port as 0x3f8" },
 	{ "serial-baud", .group = GROUP_PURGATORY, .needs_kexec_load = true,
@@ -612,7 +614,6 @@ const struct option_row option_table[] = {
 	{ "load-jump-back-helper", NOT_YET },
 	{ "load-live-update", NOT_YET },
 	{ "exec-live-update", NOT_YET },
-	{ "reset-vga", NOT_YET },
 };
 const size_t n_option_table = array_len(option_table);
 _Static_assert(array_len(option_table) <= N_ROWS_MAX, "raise N_ROWS_MAX");

@@ -92,6 +92,7 @@ struct options {
 	enum on_failure on_failure;
 	int console_serial;
 	int console_vga;
+	bool reset_vga;
 	uint16_t serial_port;
 	uint32_t serial_baud;
 

@@ -224,6 +224,8 @@ void purgatory_main(void)
 	if (is_ring0())
 		traps_start();
 	check_handoff();
+	if (is_ring0() && (handoff.flags & HANDOFF_RESET_VGA))
+		vga_set_text_mode();
 	console_start();
 	verify_self();
 	if (is_ring0())

@@ -41,6 +41,9 @@ _Noreturn void failure_reset_at_once(void);
  * here on it has only what a report needs. */
 void distrust_handoff(void);
 
+/* vga.c: text mode, as the BIOS sets it; nothing where there is no VGA. Ring 0 only. */
+void vga_set_text_mode(void);
+
 /* verify.c. Each comes back only if all is intact, else a report and failure_end(). In this order;
  * after the first one main.c looks whether what the handoff says can be. */
 void verify_handoff(void);

@@ -645,7 +645,7 @@ static void test_quiet_still_complains(void **state)
 static void test_no_ports(void **state)
 {
 	(void)state;
-	stage.h->flags = HANDOFF_SERIAL;
+	stage.h->flags = HANDOFF_SERIAL | HANDOFF_RESET_VGA;
 	stage.h->serial_port = 0x3f8;
 	stage.h->serial_divisor = 1;
 	assert_int_equal(run(), AT_ENTRY64);
@@ -1225,13 +1225,14 @@ static void test_finish(void **state)
 	plan.jump_arg = 0x2000000;
 	request.quiet = true;
 	request.on_failure = ON_FAILURE_HALT;
+	request.reset_vga = true;
 	assert_int_equal(plan_and_finish(0x4000000), 0);
 
 	h = planned_handoff();
 	assert_int_equal(h.magic, HANDOFF_MAGIC);
 	assert_int_equal(h.len, sizeof(h));
 	assert_int_equal(h.self, 0x4000000);
-	assert_int_equal(h.flags, HANDOFF_QUIET | HANDOFF_HALT);
+	assert_int_equal(h.flags, HANDOFF_QUIET | HANDOFF_HALT | HANDOFF_RESET_VGA);
 	assert_int_equal(h.leave, LEAVE_64);
 	assert_int_equal(h.entry, 0x1000200);
 	assert_int_equal(h.arg, 0x2000000);

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Things of the running kernel and of the user's that the next kernel gets on request."""
 
+import subprocess
+
 import pytest
 
-from guest import Guest, Machine, initramfs, kernel, kexec_files
+from guest import BUILD, HERE, Guest, Machine, initramfs, kernel, kexec_files
 
 FIRST = "6.12-amd64"  # the first of ours that shows its initrd
 TREE = b"\xd0\x0d\xfe\xed" + (40).to_bytes(4, "big") + bytes(range(32))
@@ -32,6 +34,25 @@ def test_no_initrd_to_reuse(log_folder):
         guest.expect(r"cannot open '/sys/firmware/initrd'.*\[file/open\]")
         guest.expect("try: .*retain_initrd")
         guest.expect("NG-PROOF done")
+
+
+def test_vga(log_folder):
+    """--reset-vga: the second kernel finds text mode. Without it the third finds graphics."""
+    program = BUILD / "vm" / "vga"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["gcc", "-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s", "-o", program,
+                    HERE / "vga.c"], check=True, timeout=60)
+    shows = "run /sbin/vga show"
+    jumps = (f"{shows}\nrun /sbin/vga graphics\nrun /sbin/kexec -l /k2 --reuseinitrd {{}} "
+             "--append='console=ttyS0 panic=-1 retain_initrd ng.job={}'\nrun /sbin/kexec -e")
+    jobs = {"": jumps.format("--reset-vga", "second"), "second": jumps.format("", "third"),
+            "third": f"{shows}\nproof third"}
+    files = {**kexec_files(), "/k2": kernel(FIRST).image, "/sbin/vga": program}
+    with Guest(Machine(vga="std"), kernel(FIRST), initramfs(jobs, files), "retain_initrd",
+               log=log_folder) as guest:
+        found = [guest.expect("NG-VGA (text|graphics)")[1] for _ in range(5)]
+        guest.expect("NG-PROOF third")
+    assert found == ["text", "graphics", "text", "graphics", "graphics"]
 
 
 def test_device_tree(log_folder):

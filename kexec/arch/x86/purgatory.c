@@ -347,6 +347,8 @@ static int fill_handoff(const struct request *req, const struct facts *facts, st
 		handoff->flags |= HANDOFF_QUIET;
 	if (req->on_failure == ON_FAILURE_HALT)
 		handoff->flags |= HANDOFF_HALT;
+	if (req->reset_vga)
+		handoff->flags |= HANDOFF_RESET_VGA;
 	if (plan->crash) {
 		handoff->copy_from = plan->crash->low.start;
 		handoff->copy_len = range_len(plan->crash->low);
