@@ -22,7 +22,7 @@ _kexec_values() {
 	--on-failure) echo reset halt ;;
 	--serial) echo ttyS0 ttyS1 ;;
 	--serial-baud) echo 9600 19200 38400 57600 115200 ;;
-	--type | -t) echo bzImage bzImage64 elf-x86_64 elf-x86 ;;
+	--type | -t) echo bzImage bzImage64 elf-x86_64 elf-x86 uki ;;
 	esac
 }
 
