@@ -283,6 +283,9 @@ static void test_efi_is_dropped_whole(void **state)
 	req.no_efi = true;
 	assert_int_equal(at32(params_of_plan(), 0x1c0), 0);
 	assert_null(diag_find_note(&diag, "params/efi-dropped"));
+	facts.efi.is_booted = false;
+	assert_int_equal(at32(params_of_plan(), 0x1c0), 0);
+	assert_non_null(diag_find_note(&diag, "params/no-efi"));
 }
 
 static void test_display(void **state)

@@ -161,6 +161,9 @@ static void lay_out_efi(const struct bzimage *image, const struct request *req,
 {
 	const char *obstacle = efi_obstacle(image, facts);
 
+	if (!facts->efi.is_booted && req->no_efi)
+		note(diag, "params/no-efi",
+		     "--noefi changes nothing: this machine was not booted by EFI");
 	if (!facts->efi.is_booted)
 		return;
 	if (req->no_efi) {
