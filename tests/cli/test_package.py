@@ -31,7 +31,9 @@ def files_below(folder):
 
 @pytest.mark.parametrize("prefix", ["/usr", "/opt/ng"])
 def test_install(folder, prefix):
-    command("make", "install", f"DESTDIR={folder}/dest", f"PREFIX={prefix}")
+    # As it was built: other tests are using it.
+    static = ["STATIC=1"] if (TOP / "build" / "link-static").exists() else []
+    command("make", "install", f"DESTDIR={folder}/dest", f"PREFIX={prefix}", *static)
     where = folder / "dest" / prefix.lstrip("/")
     assert files_below(folder / "dest") == {f"{prefix.lstrip('/')}/{name}" for name in FILES}
     assert os.access(where / "sbin" / "kexec", os.X_OK)
