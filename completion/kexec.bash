@@ -7,7 +7,7 @@
 # The options of program $1, a line each: "LETTER:NAME:VALUE", of which the first and last may be
 # empty.
 _kexec_options() {
-	"$1" --help 2> /dev/null |
+	PATH=$PATH:/usr/sbin:/sbin "$1" --help 2> /dev/null |
 		sed -n 's/^  \(-\(.\),\|   \) --\([a-z0-9-]*\)\(=\([A-Z]*\)\)\{0,1\}\( .*\)\{0,1\}$/\2:\3:\5/p'
 }
 
