@@ -794,6 +794,13 @@ static int fail_not_yet(struct parse *p, const struct option_row *row)
 		     "--%s is for a Xen host, which kexec-ng does not know", row->name);
 		return fail_advise(p->diag, "kexec-tools, on such a host");
 	}
+	if (strcmp(row->name, "load-preserve-context") == 0 ||
+	    strcmp(row->name, "load-jump-back-helper") == 0) {
+		fail(p->diag, EOPNOTSUPP, "options/not-yet",
+		     "--%s is for running kernels with CONFIG_KEXEC_JUMP, which distributions do "
+		     "not build; kexec-ng does not have it yet", row->name);
+		return fail_advise(p->diag, "kexec-tools, on such a kernel");
+	}
 	fail(p->diag, EOPNOTSUPP, "options/not-yet",
 	     "--%s is an option of kexec-tools that this kexec-ng does not have yet",
 	     row->name);
