@@ -8,13 +8,13 @@
 # empty.
 _kexec_options() {
 	PATH=$PATH:/usr/sbin:/sbin "$1" --help 2> /dev/null |
-		sed -n 's/^  \(-\(.\),\|   \) --\([a-z0-9-]*\)\(=\([A-Z]*\)\)\{0,1\}\( .*\)\{0,1\}$/\2:\3:\5/p'
+		sed -n 's/^  \(-\(.\),\|   \) --\([a-z0-9-]*\)\(="\{0,1\}\([A-Z]*\).*\)\{0,1\}\( .*\)\{0,1\}$/\2:\3:\5/p'
 }
 
 # The values of option $1, if they are words; "FILE" or "DIR" if they are that.
 _kexec_values() {
 	case $1 in
-	--initrd | --ramdisk | --dtb | --module) echo FILE ;;
+	--initrd | --ramdisk | --dtb | --module | --addon) echo FILE ;;
 	--host-root) echo DIR ;;
 	--enter) echo auto direct 64 32 16 ;;
 	--initrd-unpack | --backup) echo auto yes no ;;
@@ -22,7 +22,7 @@ _kexec_values() {
 	--on-failure) echo reset halt ;;
 	--serial) echo ttyS0 ttyS1 ;;
 	--serial-baud) echo 9600 19200 38400 57600 115200 ;;
-	--type | -t) echo bzImage bzImage64 elf-x86_64 elf-x86 uki ;;
+	--type | -t) echo bzImage bzImage64 multiboot2-x86 multiboot-x86 elf-x86_64 elf-x86 uki ;;
 	esac
 }
 
