@@ -52,11 +52,11 @@ static bool is_mere_no(const struct diag *why)
 	return strcmp(reason, "/no-magic") == 0 || strcmp(reason, "/other-class") == 0;
 }
 
-/* The first format that takes the file; with --type only that one is asked. Of several reasons why
+/* The first format that takes the file, or wanted, if it is not NULL and does. Of several reasons why
  * none does, the last that has looked into the file is kept. */
-static const struct image_type *find_taker(const struct request *req, struct diag *why)
+static const struct image_type *find_taker(struct span file, const struct image_type *wanted,
+					   struct diag *why)
 {
-	const struct image_type *wanted = find_format(req->type);
 	struct diag one;
 
 	diag_clear(why);
@@ -64,7 +64,7 @@ static const struct image_type *find_taker(const struct request *req, struct dia
 		if (wanted && x86_formats[i] != wanted)
 			continue;
 		diag_init(&one, NULL);
-		if (x86_formats[i]->probe(req->kernel, &one) == 0)
+		if (x86_formats[i]->probe(file, &one) == 0)
 			return x86_formats[i];
 		if (!why->id || !is_mere_no(&one)) {
 			diag_clear(why);
@@ -127,7 +127,8 @@ int probe_unwrap(struct request *req, const struct facts *facts, struct arena *a
 	if (req->type && !find_format(req->type) && !is_container(req->type))
 		return fail(diag, EINVAL, "probe/unknown-name", "--type=%.80s: known types are %s",
 			    req->type, known_names(a));
-	while (!find_taker(req, &why)) {
+	/* Whatever --type says: what is a kernel is not opened. */
+	while (!find_taker(req->kernel, NULL, &why)) {
 		const struct container *c = find_container(req->kernel);
 		int r;
 
@@ -177,15 +178,13 @@ int probe_format(const struct request *req, const struct unwrapped *u,
 		 const struct image_type **ret, struct diag *diag)
 {
 	const struct image_type *wanted = find_format(req->type), *found;
-	struct request any = *req;
 	struct diag why, ignored;
 
 	diag_init(&why, NULL);
 	diag_init(&ignored, NULL);
-	any.type = NULL;
-	found = find_taker(req, &why);
+	found = find_taker(req->kernel, wanted, &why);
 	if (!found && wanted) {
-		found = find_taker(&any, &ignored);
+		found = find_taker(req->kernel, NULL, &ignored);
 		return fail(diag, EINVAL, "probe/type-differs",
 			    "'%s' is of type %s, not %s as --type says: %s", req->kernel_path,
 			    found ? found->name : "unknown", req->type, why.text);

@@ -186,6 +186,8 @@ static void test_type(void **state)
 	(void)state;
 	expect(plain(), "bzImage", "ok");
 	expect(plain(), "bzImage64", "ok");
+	expect(plain(), "multiboot-x86", "probe/type-differs");
+	assert_non_null(strstr(diag.text, "is of type bzImage, not multiboot-x86"));
 	expect(plain(), "bzimage", "probe/unknown-name");
 	assert_non_null(strstr(diag.text, "bzImage64"));
 	expect(plain(), "gzip", "probe/unknown-name");
