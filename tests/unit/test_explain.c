@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What an errno means depends on what was tried, and on this machine. */
+#include <errno.h>
+#include <string.h>
+
+#include "explain.h"
+#include "unit.h"
+
+static struct facts facts;
+static struct diag diag;
+static struct range region = { 1 * GIB, 1 * GIB + 128 * MIB };
+
+static int fresh(void **state)
+{
+	(void)state;
+	memset(&facts, 0, sizeof(facts));
+	facts.release = "6.1.0";
+	facts.crash_kernel = (struct range_list){ .r = &region, .n = 1 };
+	return 0;
+}
+
+static void says(enum attempt attempt, int error, bool may_boot, const char *id)
+{
+	diag_init(&diag, NULL);
+	assert_int_equal(explain_failure(attempt, error, may_boot, &facts, &diag), -error);
+	assert_string_equal(diag.id, id);
+	assert_int_equal(diag.error, error);
+}
+
+static void test_load_for_a_panic(void **state)
+{
+	(void)state;
+	says(ATTEMPT_CRASH_KEXEC_LOAD, ENOMEM, true, "kernel/crash-no-memory");
+	assert_non_null(strstr(diag.text, "128 MiB"));
+	assert_non_null(strstr(diag.advice, "crashkernel="));
+	says(ATTEMPT_CRASH_KEXEC_FILE_LOAD, EADDRNOTAVAIL, true, "kernel/crash-no-hole");
+	says(ATTEMPT_CRASH_KEXEC_LOAD, EADDRNOTAVAIL, true, "kernel/crash-region");
+	says(ATTEMPT_CRASH_KEXEC_LOAD, EBUSY, true, "kernel/crash-busy");
+	says(ATTEMPT_CRASH_KEXEC_FILE_LOAD, ENOEXEC, true, "kernel/file-format");
+	says(ATTEMPT_CRASH_KEXEC_LOAD, ENOSYS, true, "kernel/no-syscall");
+	facts.crash_kernel.n = 0;
+	says(ATTEMPT_CRASH_KEXEC_LOAD, ENOMEM, true, "kernel/crash-no-memory");
+}
+
+static void test_load_for_the_next_boot(void **state)
+{
+	(void)state;
+	says(ATTEMPT_KEXEC_LOAD, ENOMEM, true, "kernel/no-memory");
+	says(ATTEMPT_KEXEC_FILE_LOAD, EADDRNOTAVAIL, true, "kernel/file-no-hole");
+	says(ATTEMPT_KEXEC_LOAD, EBUSY, true, "kernel/busy");
+	says(ATTEMPT_EXEC, EINVAL, true, "kernel/nothing-to-jump-into");
+	says(ATTEMPT_KEXEC_LOAD, EPERM, false, "kernel/no-capability");
+}
+
+/* Each kind of load has its own limit. */
+static void test_limits(void **state)
+{
+	static const enum attempt for_boot[] = { ATTEMPT_KEXEC_LOAD, ATTEMPT_KEXEC_FILE_LOAD,
+						 ATTEMPT_UNLOAD };
+	static const enum attempt for_panic[] = { ATTEMPT_CRASH_KEXEC_LOAD,
+						  ATTEMPT_CRASH_KEXEC_FILE_LOAD,
+						  ATTEMPT_CRASH_UNLOAD };
+
+	(void)state;
+	facts.policy.has_load_limit = facts.policy.has_panic_limit = true;
+	facts.policy.load_limit = -1;
+	facts.policy.panic_limit = 0;
+	for (size_t i = 0; i < array_len(for_panic); i++) {
+		says(for_panic[i], EPERM, true, "kernel/load-limit");
+		assert_non_null(strstr(diag.text, "kexec_load_limit_panic"));
+		assert_true(explain_is_final(for_panic[i], EPERM, true, &facts));
+		says(for_boot[i], EPERM, true, "kernel/not-permitted");
+	}
+	facts.policy.load_limit = 0;
+	facts.policy.panic_limit = 5;
+	for (size_t i = 0; i < array_len(for_boot); i++) {
+		says(for_boot[i], EPERM, true, "kernel/load-limit");
+		assert_non_null(strstr(diag.text, "kexec_load_limit_reboot"));
+		says(for_panic[i], EPERM, true, "kernel/not-permitted");
+	}
+}
+
+static void test_what_is_final(void **state)
+{
+	(void)state;
+	assert_true(explain_is_final(ATTEMPT_CRASH_KEXEC_FILE_LOAD, EKEYREJECTED, true, &facts));
+	assert_true(explain_is_final(ATTEMPT_CRASH_KEXEC_LOAD, EBUSY, true, &facts));
+	assert_false(explain_is_final(ATTEMPT_CRASH_KEXEC_LOAD, EPERM, true, &facts));
+	assert_false(explain_is_final(ATTEMPT_CRASH_KEXEC_FILE_LOAD, ENOSYS, true, &facts));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_load_for_a_panic, fresh),
+		cmocka_unit_test_setup(test_load_for_the_next_boot, fresh),
+		cmocka_unit_test_setup(test_limits, fresh),
+		cmocka_unit_test_setup(test_what_is_final, fresh),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
