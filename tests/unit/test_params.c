@@ -229,6 +229,7 @@ static void test_efi_is_carried_over(void **state)
 	assert_int_equal(len, 96);
 	assert_int_equal(map_len, 80);
 	assert_int_equal(at64(efi, 0), 0x7f001000);
+	assert_int_equal(at64(efi, 8), 0x7f002000);
 	assert_int_equal(at64(efi, 16), 0x7f003000);
 	assert_int_equal(at64(efi, 24), 0x7f004000);
 	assert_memory_equal(zp + 0x1c0, "EL64", 4);

@@ -387,6 +387,7 @@ static void write_efi(const struct params_layout *l, const struct facts *facts, 
 	put32(info + EFI_INFO_MEMMAP_HI, (uint32_t)(map >> 32));
 	put32(info + EFI_INFO_MEMMAP_SIZE, (uint32_t)l->efi_map.len);
 	put64(node, facts->efi.fw_vendor);
+	put64(node + 8, facts->efi.runtime);	/* kernels before 5.7 call it there */
 	put64(node + 16, facts->efi.config_table);
 	put64(node + 24, facts->efi.smbios);
 	for (size_t i = 0; i < facts->efi.n_map; i++) {
