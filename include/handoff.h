@@ -163,10 +163,12 @@ HANDOFF_AT(n_nmis, HANDOFF_N_NMIS);
 /* The first bytes of the purgatory image, written by purgatory.lds. */
 struct purgatory_head {
 	uint64_t magic;
-	uint32_t entry_off;
+	uint32_t entry_off;	/* for a 64-bit kernel to jump to ... */
+	uint32_t entry32_off;	/* ... and for a 32-bit one */
 	uint32_t handoff_off;
 	uint32_t file_len;	/* bytes in the image */
 	uint32_t mem_len;	/* with what must be zero after it: bss, stacks */
+	uint32_t reserved;
 };
 
 #endif

@@ -166,6 +166,7 @@ struct facts {
 	struct policy_facts policy;
 	bool has_cmdline;		/* /proc/cmdline could be read */
 	const char *cmdline;		/* without its newline; "" if unreadable */
+	bool is_32bit_kernel;		/* the running one; false if nothing says so */
 	const char *release;		/* /proc/sys/kernel/osrelease; "" if unreadable */
 };
 

@@ -9,6 +9,7 @@
 #include "checked.h"
 #include "host_parts.h"
 #include "host_text.h"
+#include "sys.h"
 
 /* COMMAND_LINE_SIZE is 2048 on x86; a boot configuration can add up to 32 KiB. */
 #define CMDLINE_LEN_MAX		(64 * KIB)
@@ -58,6 +59,17 @@ static int read_release(const struct host_tree *t, struct arena *a, struct facts
 	return f->release ? 0 : -ENOMEM;
 }
 
+/* Since 6.1 /proc says it. */
+static void read_arch(const struct host_tree *t, struct facts *f)
+{
+	struct host_attr attr;
+
+	if (host_attr_read(t, &attr, "proc/sys/kernel/arch") == 0)
+		f->is_32bit_kernel = !text_is(attr.text, "x86_64");
+	else if (t->is_machine)
+		f->is_32bit_kernel = sys_is_32bit_kernel();
+}
+
 /* The bytes in "MemTotal:       16384000 kB"; false if the line is not that. */
 static bool read_kib(struct span line, const char *key, uint64_t *ret)
 {
@@ -96,6 +108,7 @@ int host_read_kernel(const struct host_tree *t, struct arena *a, struct facts *f
 	r = read_cmdline(t, a, f, diag);
 	if (r == 0)
 		r = read_release(t, a, f);
+	read_arch(t, f);
 	if (r == 0)
 		r = read_meminfo(t, a, f);
 	return r;

@@ -10,7 +10,7 @@
 #include "facts.h"
 #include "host_tree.h"
 
-/* cmdline, release, ram_total */
+/* cmdline, release, is_32bit_kernel, ram_total */
 must_check int host_read_kernel(const struct host_tree *t, struct arena *a, struct facts *f,
 				struct diag *diag);
 /* boot_params, setup, efi, rsdp */

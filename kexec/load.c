@@ -112,8 +112,8 @@ static void unpack_initrd(struct load *l, struct diag *diag)
 	progress_stage(&l->progress, "unpacking the initrd");
 	diag_init(&why, NULL);
 	if (initramfs_unpack(l->request.initrd,
-			     wish == INITRD_UNPACK_YES ? all : room, l->arena, &l->unpacked,
-			     &why) < 0) {
+			     (size_t)min_u64(wish == INITRD_UNPACK_YES ? all : room, SIZE_MAX),
+			     l->arena, &l->unpacked, &why) < 0) {
 		if (wish == INITRD_UNPACK_YES)
 			warn(diag, "load/initrd-packed", "the initrd stays packed: %s [%s]",
 			     why.text, why.id);
@@ -202,6 +202,8 @@ int load_read(struct load *l, struct diag *diag)
 		r = list_modules(l, diag);
 	if (r == 0)
 		r = host_read(o->host_root ? o->host_root : "", l->arena, &l->facts, diag);
+	req->mem_end = min_u64(req->mem_end,
+			       l->facts.is_32bit_kernel ? 4 * GIB : SYS_ADDRESS_END);
 	read_seed(o, req, diag);
 	req->kernel = l->kernel.bytes;
 	req->kernel_path = o->kernel;

@@ -8,9 +8,11 @@
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,16 +35,43 @@
 #define KEXEC_FILE_FORCE_DTB	0x00000020
 #endif
 
+/* Only 64-bit processes have that call. */
+#ifndef SYS_kexec_file_load
+#define SYS_kexec_file_load	-1	/* ENOSYS */
+#endif
+
+#define PERSONALITY_ASK		0xffffffff
+
 /* Another kexec operation ends soon. Few tries: each counts against kernel.kexec_load_limit_*. */
 #define BUSY_TRIES	4
 #define BUSY_WAIT_US	500000
+
+bool sys_is_32bit_kernel(void)
+{
+	struct utsname u = { 0 };
+	int old;
+
+	if (sizeof(long) == 8)
+		return false;
+	old = personality(PERSONALITY_ASK);
+	personality(PER_LINUX);
+	uname(&u);
+	personality((unsigned long)old);
+	return strcmp(u.machine, "x86_64") != 0;
+}
+
+/* A 32-bit process must name the architecture that the kernel is of. */
+static unsigned long arch_flag(void)
+{
+	return sys_is_32bit_kernel() ? KEXEC_ARCH_386 : KEXEC_ARCH_X86_64;
+}
 
 static int load_segments(unsigned long entry, size_t n, const struct kexec_segment *segments,
 			 unsigned long flags)
 {
 	for (int tries = 0;; tries++) {
 		if (syscall(SYS_kexec_load, entry, (unsigned long)n, segments,
-			    flags | KEXEC_ARCH_X86_64) == 0)
+			    flags | arch_flag()) == 0)
 			return 0;
 		if (errno != EBUSY || tries == BUSY_TRIES)
 			return -errno;
@@ -52,6 +81,7 @@ static int load_segments(unsigned long entry, size_t n, const struct kexec_segme
 
 int sys_kexec_load(const struct plan *plan)
 {
+	const unsigned long entry = (unsigned long)plan->entry;
 	struct kexec_segment segments[PLAN_SEGMENTS_MAX];
 	int r;
 
@@ -61,19 +91,20 @@ int sys_kexec_load(const struct plan *plan)
 		segments[i] = (struct kexec_segment){
 			.buf = s->bytes.data,
 			.bufsz = s->bytes.len,
+			/* Below SYS_ADDRESS_END, both. */
 			.mem = (const void *)(uintptr_t)s->addr,
-			.memsz = s->mem_len,
+			.memsz = (size_t)s->mem_len,
 		};
 	}
 	if (!plan->crash)
-		return load_segments(plan->entry, plan->n_segments, segments, 0);
+		return load_segments(entry, plan->n_segments, segments, 0);
 	if (!plan->crash->is_kept_current)
-		return load_segments(plan->entry, plan->n_segments, segments, KEXEC_ON_CRASH);
+		return load_segments(entry, plan->n_segments, segments, KEXEC_ON_CRASH);
 	/* Linux 6.5 to 6.9 know the one flag only; what came after them takes both. */
-	r = load_segments(plan->entry, plan->n_segments, segments,
+	r = load_segments(entry, plan->n_segments, segments,
 			  KEXEC_ON_CRASH | KEXEC_UPDATE_ELFCOREHDR);
 	if (r == -EINVAL)
-		r = load_segments(plan->entry, plan->n_segments, segments,
+		r = load_segments(entry, plan->n_segments, segments,
 				  KEXEC_ON_CRASH | KEXEC_CRASH_HOTPLUG_SUPPORT);
 	return r;
 }

@@ -22,6 +22,10 @@ struct file_load {
 
 /* Loads the plan, as the kernel to boot next or for a panic, for this machine's architecture. */
 must_check int sys_kexec_load(const struct plan *plan);
+/* Where the addresses end that it has words for. */
+#define SYS_ADDRESS_END	(sizeof(long) == 4 ? 4 * GIB : UINT64_MAX)
+/* Also for a 32-bit process that was told something else (setarch). */
+bool sys_is_32bit_kernel(void);
 must_check int sys_kexec_unload(bool crash);
 must_check int sys_kexec_file_load(const struct file_load *load);
 must_check int sys_kexec_file_unload(bool crash);

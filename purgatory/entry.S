@@ -18,9 +18,11 @@
 head:
 	.quad PURGATORY_MAGIC
 	.long purgatory_entry - head
+	.long purgatory_entry32 - head
 	.long handoff - head
 	.long image_file_end - head
 	.long image_end - head
+	.long 0
 
 	.section .rodata
 	.balign 8

@@ -5,10 +5,11 @@
 # below the stack pointer.
 
 PURGATORY_SHARED := $(addprefix purgatory/,crc32c.c sha256.c sha256_ni.S)
-PURGATORY_SRC := $(PURGATORY_SHARED) $(addprefix purgatory/,entry.S traps.S paging.S leave64.S \
-	leave32.S leave16.S main.c real_mode.c verify.c traps.c console.c failure.c vga.c mem.c)
+PURGATORY_SRC := $(PURGATORY_SHARED) $(addprefix purgatory/,entry.S entry32.S traps.S paging.S \
+	leave64.S leave32.S leave16.S main.c real_mode.c verify.c traps.c console.c failure.c vga.c mem.c)
 
-PURGATORY_CFLAGS := -O2 -g -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
+# 64-bit code, also when the command around it is built for 32 bits.
+PURGATORY_CFLAGS := -m64 -O2 -g -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
 	-mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-fno-jump-tables -Wframe-larger-than=512
 

@@ -995,6 +995,18 @@ static void test_release_is_printable(void **state)
 	assert_string_equal(facts.release, "");
 }
 
+static void test_bits_of_the_kernel(void **state)
+{
+	(void)state;
+	assert_false(facts.is_32bit_kernel);
+	put("proc/sys/kernel/arch", "x86_64\n");
+	read_again();
+	assert_false(facts.is_32bit_kernel);
+	put("proc/sys/kernel/arch", "i386\n");
+	read_again();
+	assert_true(facts.is_32bit_kernel);
+}
+
 static void test_lockdown(void **state)
 {
 	static const struct {
@@ -1302,6 +1314,7 @@ int main(void)
 		test(test_cpu_speeds_that_are_none),
 		test(test_ram_totals_that_are_none),
 		test(test_release_is_printable),
+		test(test_bits_of_the_kernel),
 		test(test_lockdown),
 		test(test_load_limits),
 		test(test_kho_by_command_line),

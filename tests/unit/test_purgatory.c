@@ -1209,6 +1209,24 @@ static void test_plan(void **state)
 	}
 }
 
+/* It jumps with paging off: to 32-bit code, which has to be within its reach. */
+static void test_plan_on_a_32bit_kernel(void **state)
+{
+	struct segment *s;
+
+	(void)state;
+	facts.is_32bit_kernel = true;
+	assert_int_equal(purgatory_plan(&request, &facts, &plan, &diag), -ENOEXEC);
+	assert_string_equal(diag.id, "purgatory/no-long-mode");
+	diag_clear(&diag);
+	facts.cpu.has_long_mode = true;
+	assert_int_equal(plan_and_finish(16 * MIB), 0);
+	s = plan_find(&plan, PURGATORY_SEGMENT);
+	assert_int_equal(s->end, 4 * GIB);
+	assert_int_equal(plan.entry, 16 * MIB + head_of_image().entry32_off);
+	assert_int_not_equal(head_of_image().entry32_off, head_of_image().entry_off);
+}
+
 static void test_finish(void **state)
 {
 	struct segment *kernel, *tail, *self;
@@ -1691,6 +1709,7 @@ int main(void)
 		staged(test_entry32),
 		staged(test_faults_are_seen),
 		planned(test_plan),
+		planned(test_plan_on_a_32bit_kernel),
 		planned(test_finish),
 		planned(test_finish_no_checks),
 		planned(test_segments_changed),

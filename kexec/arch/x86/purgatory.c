@@ -37,6 +37,7 @@ static int read_head(struct purgatory_head *ret, struct diag *diag)
 	if (!span_copy(image, 0, &head, sizeof(head)) || head.magic != PURGATORY_MAGIC ||
 	    head.file_len != image.len || head.mem_len < image.len ||
 	    head.mem_len > MIB || head.entry_off >= head.file_len ||
+	    head.entry32_off >= head.file_len ||
 	    head.handoff_off > head.mem_len ||
 	    head.mem_len - head.handoff_off < sizeof(struct handoff)) {
 		fail(diag, ENOEXEC, "purgatory/broken-image",
@@ -129,10 +130,11 @@ static int find_mapped(const struct facts *facts, struct arena *a, struct range_
 	return 0;
 }
 
-/* Does purgatory run 32-bit code, to leave or to change the paging mode? */
-static bool needs_32bit(const struct plan *plan)
+/* Does purgatory run 32-bit code, to begin, to leave or to change the paging mode? */
+static bool needs_32bit(const struct facts *facts, const struct plan *plan)
 {
-	return plan->jump_mode != JUMP_64 || plan->paging != PAGING_KEEP;
+	return facts->is_32bit_kernel || plan->jump_mode != JUMP_64 ||
+	       plan->paging != PAGING_KEEP;
 }
 
 int purgatory_plan(const struct request *req, const struct facts *facts, struct plan *plan,
@@ -142,7 +144,7 @@ int purgatory_plan(const struct request *req, const struct facts *facts, struct 
 		.name = PURGATORY_SEGMENT,
 		.align = PAGE_LEN,
 		.min = LOW_MEMORY_END,
-		.end = needs_32bit(plan) ? 4 * GIB : PAGETABLE_END,
+		.end = needs_32bit(facts, plan) ? 4 * GIB : PAGETABLE_END,
 	};
 	struct purgatory_head head;
 	struct range_list mapped;
@@ -150,6 +152,9 @@ int purgatory_plan(const struct request *req, const struct facts *facts, struct 
 	uint64_t len;
 	int r;
 
+	if (facts->is_32bit_kernel && !facts->cpu.has_long_mode)
+		return fail(diag, ENOEXEC, "purgatory/no-long-mode",
+			    "purgatory is 64-bit code, and this CPU has no 64-bit mode");
 	r = read_head(&head, diag);
 	if (r < 0)
 		return r;
@@ -159,7 +164,7 @@ int purgatory_plan(const struct request *req, const struct facts *facts, struct 
 	/* Segments lie in RAM, so their windows will add nothing to the tables. */
 	len = lay_out(&head, plan, req->digest).tables_off +
 	      pagetable_len(&mapped, facts->cpu.has_1gib_pages);
-	r = plan_add_own(plan, &wish, len, &segment, diag);
+	r = plan_add_own(plan, &wish, (size_t)len, &segment, diag);
 	if (r < 0)
 		return r;
 	memcpy(segment->own, purgatory_image().data, head.file_len);
@@ -190,7 +195,7 @@ static int build_tables(const struct facts *facts, struct plan *plan, const stru
 	}
 	pagetable_round(&mapped);
 	r = pagetable_build(&mapped, facts->cpu.has_1gib_pages, self->own + off,
-			    self->bytes.len - off, self->addr + off, &roots, diag);
+			    self->bytes.len - (size_t)off, self->addr + off, &roots, diag);
 	if (r < 0)
 		return r;
 	handoff->cr3_4level = roots.level4;
@@ -291,7 +296,7 @@ static int set_paging(const struct plan *plan, const struct segment *self, struc
 	if (plan->jump_mode != JUMP_64)
 		return 0;	/* there will be none */
 	handoff->paging = modes[plan->paging];
-	if (needs_32bit(plan) && self->addr + self->bytes.len > 4 * GIB)
+	if (plan->paging != PAGING_KEEP && self->addr + self->bytes.len > 4 * GIB)
 		return fail(diag, EADDRNOTAVAIL, "purgatory/paging-above-4gib",
 			    "purgatory at %#" PRIx64 " cannot set the paging mode, which takes 32-bit "
 			    "code, from above 4 GiB", self->addr);
@@ -404,6 +409,6 @@ int purgatory_finish(const struct request *req, const struct facts *facts, struc
 		return r;
 	digest_segments(req, plan, self, &layout, &handoff);
 	seal(self, &head, &handoff);
-	plan->entry = self->addr + head.entry_off;
+	plan->entry = self->addr + (facts->is_32bit_kernel ? head.entry32_off : head.entry_off);
 	return 0;
 }
