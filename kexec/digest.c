@@ -8,7 +8,7 @@
 
 /* Chunks of a job: enough to be worth a thread, a multiple of what is digested at once. */
 #define JOB_CHUNKS	96
-#define JOB_LEN		(JOB_CHUNKS * HANDOFF_CHUNK_LEN)
+#define JOB_LEN		((size_t)(JOB_CHUNKS * HANDOFF_CHUNK_LEN))
 
 /* One segment; the table is written or, to see whether it fits, read. */
 struct work {
@@ -73,7 +73,7 @@ static void digest_some(void *ctx, size_t i)
 {
 	struct work *w = ctx;
 	const uint8_t *data = w->bytes.data + i * JOB_LEN;
-	const size_t len = min_u64(w->bytes.len - i * JOB_LEN, JOB_LEN);
+	const size_t len = min_size(w->bytes.len - i * JOB_LEN, JOB_LEN);
 	uint8_t *found = w->table + i * JOB_CHUNKS * w->digest_len;
 
 	if (w->digest == DIGEST_CRC32C)

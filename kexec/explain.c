@@ -174,8 +174,8 @@ static int explain_common(enum attempt attempt, int error, const struct facts *f
 		     name);
 		return fail_advise(diag, "use -s, which hands the kernel the file itself");
 	case ENOSYS:
-		fail(diag, error, "kernel/no-syscall", "the running kernel (%s) has no %s",
-		     facts->release, name);
+		fail(diag, error, "kernel/no-syscall", "the running kernel (%s) has no %s%s",
+		     facts->release, name, sizeof(long) == 4 ? " for 32-bit programs" : "");
 		return fail_advise(diag, "use the other call (-c or -s), or a kernel built with "
 					 "CONFIG_KEXEC");
 	case EBUSY:

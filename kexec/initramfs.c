@@ -271,8 +271,9 @@ static int find_packed(const struct walk *w, struct span rest, const struct code
 static int add_packed(struct walk *w)
 {
 	struct unpack_buffer *plain = &w->out.plain;
-	struct span early = span_of(w->in.data, w->off);
-	struct span rest = span_of(w->in.data + w->off, w->in.len - w->off);
+	const size_t off = (size_t)w->off;	/* inside the span */
+	struct span early = span_of(w->in.data, off);
+	struct span rest = span_of(w->in.data + off, w->in.len - off);
 	struct span contents = { 0 };
 	const struct codec *codec = NULL;
 	size_t start, len;

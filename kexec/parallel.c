@@ -41,7 +41,7 @@ int parallel_run(size_t n_jobs, unsigned int n_threads, void (*job)(void *ctx, s
 
 	if (n_threads == 0)
 		n_threads = count_processors();
-	want = min_u64(min_u64(n_threads, PARALLEL_THREADS_MAX), n_jobs);
+	want = min_size(min_size(n_threads, PARALLEL_THREADS_MAX), n_jobs);
 	/* Helpers inherit the mask: signals that mean the process stay with the caller. */
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);

@@ -126,7 +126,7 @@ static int print_record(struct record_log *log, uint64_t *at, const struct print
 
 	if (*at >= log->data_len || l->len > log->data_len - *at)
 		return fail_record(log, *at, count, diag);
-	r = vmcore_read(log->core, log->data + *at, header, l->len);
+	r = vmcore_read(log->core, log->data + *at, header, (size_t)l->len);
 	if (r < 0) {
 		/* Where the next one begins is not known either. */
 		count->n_missing++;

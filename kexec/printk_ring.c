@@ -172,8 +172,8 @@ static int print_record(struct ring *ring, uint64_t id, const struct printk_sink
 	uint16_t text_len = 0;
 	int r;
 
-	if (vmcore_read(ring->core, ring->descs + i * l->desc_len, desc, l->desc_len) < 0 ||
-	    vmcore_read(ring->core, ring->infos + i * l->info_len, info, l->info_len) < 0) {
+	if (vmcore_read(ring->core, ring->descs + i * l->desc_len, desc, (size_t)l->desc_len) < 0 ||
+	    vmcore_read(ring->core, ring->infos + i * l->info_len, info, (size_t)l->info_len) < 0) {
 		count->n_missing++;
 		return 0;
 	}

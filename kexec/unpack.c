@@ -56,11 +56,11 @@ int unpack_out_room(struct unpack_out *out, size_t want, uint8_t **ret_next, siz
 		return 0;
 	}
 	if (out->buf) {
-		int r = unpack_buffer_reserve(out->buf, min_u64(want, left), diag);
+		int r = unpack_buffer_reserve(out->buf, min_size(want, left), diag);
 
 		if (r < 0)
 			return r;
-		room = min_u64(left, out->buf->map_len - out->buf->len);
+		room = min_size(left, out->buf->map_len - out->buf->len);
 		*ret_next = out->buf->data + out->buf->len;
 	} else {
 		*ret_next = out->fixed + out->len;
@@ -119,7 +119,7 @@ int unpack_run(const char *format, unpack_step step, void *stream, struct span i
 	size_t in_len = in.len;
 
 	for (;;) {
-		struct span part = span_of(in.data, min_u64(in.len, UNPACK_STEP_MAX));
+		struct span part = span_of(in.data, min_size(in.len, UNPACK_STEP_MAX));
 		size_t part_len = part.len;
 		size_t len, taken;
 		uint8_t *next;
@@ -128,7 +128,7 @@ int unpack_run(const char *format, unpack_step step, void *stream, struct span i
 
 		if (r < 0)
 			return r;
-		len = min_u64(len, UNPACK_STEP_MAX);
+		len = min_size(len, UNPACK_STEP_MAX);
 		progress = step(stream, &part, next, &len, diag);
 		if (progress < 0)
 			return progress;

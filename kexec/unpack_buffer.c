@@ -21,7 +21,8 @@ static void *map_pages(struct unpack_buffer *buf, size_t map_len)
 
 int unpack_buffer_reserve(struct unpack_buffer *buf, size_t len, struct diag *diag)
 {
-	uint64_t need, map_len;
+	uint64_t need;
+	size_t map_len;
 	void *data;
 
 	if (!checked_add(buf->len, len, &need) || !checked_align_up(need, PAGE_LEN, &need) ||
@@ -31,11 +32,11 @@ int unpack_buffer_reserve(struct unpack_buffer *buf, size_t len, struct diag *di
 		return 0;
 	/* Half as much again, so that growing is rare; or just enough where memory is counted when it
 	 * is mapped (vm.overcommit_memory = 2). */
-	map_len = max_u64(FIRST_LEN, buf->map_len + align_down(buf->map_len / 2, PAGE_LEN));
-	map_len = max_u64(map_len, need);
+	map_len = max_size(FIRST_LEN, buf->map_len + (size_t)align_down(buf->map_len / 2, PAGE_LEN));
+	map_len = max_size(map_len, (size_t)need);
 	data = map_pages(buf, map_len);
 	if (data == MAP_FAILED) {
-		map_len = need;
+		map_len = (size_t)need;
 		data = map_pages(buf, map_len);
 	}
 	if (data == MAP_FAILED)
@@ -59,7 +60,7 @@ int unpack_buffer_append(struct unpack_buffer *buf, struct span bytes, struct di
 
 void unpack_buffer_trim(struct unpack_buffer *buf)
 {
-	uint64_t keep = align_down(buf->len + PAGE_LEN - 1, PAGE_LEN);
+	size_t keep = (size_t)align_down(buf->len + PAGE_LEN - 1, PAGE_LEN);
 
 	if (keep == 0) {
 		unpack_buffer_free(buf);

@@ -19,18 +19,27 @@ static inline uint64_t read_word(const uint8_t *p)
 	return v;
 }
 
-/* An operand in memory: that is one instruction for 8 bytes. Alignment does not matter to it. */
+/* An operand in memory: that is one instruction for 8 bytes, or 4 in the command built for 32 bits.
+ * Alignment does not matter to it. */
+#ifdef __x86_64__
+typedef uint64_t word_t;
+#define CRC32	"crc32q"
+#else
+typedef uint32_t word_t;
+#define CRC32	"crc32l"
+#endif
 struct word {
-	uint64_t value;
+	word_t value;
 } __attribute__((packed, may_alias));
 
-static inline uint64_t add_word(uint64_t crc, const uint8_t *p)
+static inline word_t add_word(word_t crc, const uint8_t *p)
 {
-	__asm__("crc32q %1, %0" : "+r"(crc) : "m"(*(const struct word *)p));
+	for (size_t i = 0; i < sizeof(uint64_t); i += sizeof(word_t))
+		__asm__(CRC32 " %1, %0" : "+r"(crc) : "m"(*(const struct word *)(p + i)));
 	return crc;
 }
 
-static inline uint64_t add_byte(uint64_t crc, const uint8_t *p)
+static inline word_t add_byte(word_t crc, const uint8_t *p)
 {
 	__asm__("crc32b %1, %k0" : "+r"(crc) : "m"(*p));
 	return crc;
@@ -38,7 +47,7 @@ static inline uint64_t add_byte(uint64_t crc, const uint8_t *p)
 
 static uint32_t by_instruction(uint32_t start, const uint8_t *p, size_t len)
 {
-	uint64_t crc = start;
+	word_t crc = start;
 
 	for (; len >= 64; len -= 64, p += 64) {
 #define ADD_WORD(i) (crc = add_word(crc, p + (i)))
@@ -55,7 +64,7 @@ static uint32_t by_instruction(uint32_t start, const uint8_t *p, size_t len)
 void crc32c_three(const void *data, size_t len, uint32_t ret[3])
 {
 	const uint8_t *a = (const uint8_t *)data, *b = a + len, *c = b + len;
-	uint64_t x = UINT32_MAX, y = UINT32_MAX, z = UINT32_MAX;
+	word_t x = UINT32_MAX, y = UINT32_MAX, z = UINT32_MAX;
 
 	for (; len >= STEP; len -= STEP, a += STEP, b += STEP, c += STEP) {
 #define ADD_WORDS(i) (x = add_word(x, a + (i)), y = add_word(y, b + (i)), z = add_word(z, c + (i)))
@@ -127,7 +136,7 @@ void crc32c_chunks(const struct crc32c *c, const void *data, size_t len, size_t 
 	const uint8_t *p = (const uint8_t *)data;
 
 	while (len > 0) {
-		const size_t part = min_u64(len, chunk_len);
+		const size_t part = min_size(len, chunk_len);
 
 		if (c->has_instruction && len / 3 >= chunk_len) {
 			uint32_t crc[3];

@@ -114,12 +114,27 @@ static void add_blocks_portable(uint32_t state[8], const uint8_t *data, size_t n
 	}
 }
 
+#ifdef __x86_64__
 /* sha256_ni.S: n_blocks is not 0. The second message is stride bytes behind the first. */
 #pragma GCC visibility push(hidden)
 void sha256_ni_blocks(uint32_t state[8], const uint8_t *data, size_t n_blocks);
 void sha256_ni_blocks_two(uint32_t states[2][8], const uint8_t *data, size_t stride,
 			  size_t n_blocks);
 #pragma GCC visibility pop
+#else
+/* sha256_ni.S is 64-bit code; the command built for 32 bits does without. */
+static void sha256_ni_blocks(uint32_t state[8], const uint8_t *data, size_t n_blocks)
+{
+	add_blocks_portable(state, data, n_blocks);
+}
+
+static void sha256_ni_blocks_two(uint32_t states[2][8], const uint8_t *data, size_t stride,
+				 size_t n_blocks)
+{
+	add_blocks_portable(states[0], data, n_blocks);
+	add_blocks_portable(states[1], data + stride, n_blocks);
+}
+#endif
 
 static void add_blocks(struct sha256 *h, const uint8_t *data, size_t n_blocks)
 {
@@ -133,10 +148,12 @@ static void add_blocks(struct sha256 *h, const uint8_t *data, size_t n_blocks)
 
 enum sha256_method sha256_best_method(void)
 {
+#ifdef __x86_64__
 	const uint32_t sse = CPUID_1_ECX_SSSE3 | CPUID_1_ECX_SSE41;
 
 	if ((cpuid_read(1).ecx & sse) == sse && (cpuid_read(7).ebx & CPUID_7_EBX_SHA))
 		return SHA256_NI;
+#endif
 	return SHA256_PORTABLE;
 }
 
@@ -163,7 +180,7 @@ void sha256_add(struct sha256 *h, const void *data, size_t len)
 		return;
 	h->total_len += len;
 	if (held > 0) {
-		const size_t part = min_u64(SHA256_BLOCK - held, len);
+		const size_t part = min_size(SHA256_BLOCK - held, len);
 
 		__builtin_memcpy(h->block + held, from, part);
 		if (held + part < SHA256_BLOCK)
@@ -217,7 +234,7 @@ void sha256_chunks(enum sha256_method method, const void *data, size_t len, size
 	const uint8_t *from = (const uint8_t *)data;
 
 	while (len > 0) {
-		const size_t part = min_u64(len, chunk_len);
+		const size_t part = min_size(len, chunk_len);
 		struct sha256 h;
 
 		if (by_two && len / 2 >= chunk_len) {

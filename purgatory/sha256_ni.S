@@ -13,6 +13,7 @@
  * four registers of words hold W(t-16) to W(t-1), and which is the oldest goes round with the groups
  * of four rounds.
  */
+#ifdef __x86_64__
 	.section .rodata
 	.balign 16
 byte_order:
@@ -131,4 +132,5 @@ sha256_ni_blocks_two:
 	lea	(%rsi, %rdx), %rax
 	blocks	2
 
+#endif
 	.section .note.GNU-stack, "", @progbits

@@ -261,7 +261,7 @@ int params_lay_out(const struct bzimage *image, const struct request *req,
 		r = check_dtb(image, req, diag);
 	if (r < 0)
 		return r;
-	l.cmdline = add_piece(&l, max_u64(strlen(req->cmdline) + 1, COMMAND_LINE_SIZE));
+	l.cmdline = add_piece(&l, max_size(strlen(req->cmdline) + 1, COMMAND_LINE_SIZE));
 	if (image->version >= 0x0209) {
 		if (l.n_e820 > E820_TABLE_MAX)
 			l.e820_ext = add_node(&l, (l.n_e820 - E820_TABLE_MAX) * E820_ENTRY_LEN);

@@ -76,7 +76,7 @@ static int need_bytes(struct flat *flat, phys_t start, uint64_t len, struct diag
 	if (i == flat->n || len > p->mem_len - (start - p->start))
 		return fail(diag, EINVAL, "flat/outside", "a part of the program has no place");
 	if (len > 0)
-		p->len = max_u64(p->len, start - p->start + len);
+		p->len = (size_t)max_u64(p->len, start - p->start + len);
 	return 0;
 }
 

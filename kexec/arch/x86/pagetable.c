@@ -126,7 +126,7 @@ int pagetable_build(const struct range_list *ranges, bool has_1gib_pages, uint8_
 	if (!is_aligned(at, PAGE_LEN))
 		return fail(diag, EINVAL, "pagetable/unaligned",
 			    "page tables must start at a multiple of 4 KiB, not at %#" PRIx64, at);
-	memset(buf, 0, needed);
+	memset(buf, 0, (size_t)needed);
 	map_all(&b, ranges);
 	*ret = (struct pagetable_roots){
 		.level4 = at + PML4 * PAGE_LEN,

@@ -149,7 +149,7 @@ static int read_vid_mode(const char *cmdline, uint16_t *ret, struct diag *diag)
 
 static size_t node_off(const struct request *req)
 {
-	size_t end = CMDLINE_OFF + max_u64(strlen(req->cmdline) + 1, COMMAND_LINE_SIZE);
+	size_t end = CMDLINE_OFF + max_size(strlen(req->cmdline) + 1, COMMAND_LINE_SIZE);
 
 	return (size_t)align_down(end + 15, 16);
 }

@@ -187,7 +187,13 @@ uint64_t kaslr_draw(const uint8_t seed[SEED_LEN], const char *label, uint32_t ro
 /* A number below n, each as likely but for one part in 2^64/n. */
 static uint64_t scale(uint64_t draw, uint64_t n)
 {
-	return (uint64_t)((unsigned __int128)draw * n >> 64);
+	/* The upper half of their product; 32-bit compilers have no type for the whole. */
+	const uint64_t low = UINT32_MAX, high_low = (draw >> 32) * (n & low);
+	const uint64_t low_high = (draw & low) * (n >> 32);
+	const uint64_t carry = ((draw & low) * (n & low) >> 32) + (high_low & low) +
+			       (low_high & low);
+
+	return (draw >> 32) * (n >> 32) + (high_low >> 32) + (low_high >> 32) + (carry >> 32);
 }
 
 /* The first slot in a range, and how many there are. */
