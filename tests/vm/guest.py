@@ -234,7 +234,7 @@ def initramfs(jobs, files=None, bits=64, init=True):
 # What kexec reads of a machine, for init's dump-tree.
 FACTS_TREE = """
     /proc/cmdline /proc/consoles /proc/cpuinfo /proc/devices /proc/fb /proc/iomem /proc/meminfo
-    /proc/sys/kernel/osrelease /proc/sys/kernel/kexec_load_disabled
+    /proc/sys/kernel/osrelease /proc/sys/kernel/arch /proc/sys/kernel/kexec_load_disabled
     /proc/sys/kernel/kexec_load_limit_reboot /proc/sys/kernel/kexec_load_limit_panic
     /sys/firmware/memmap /sys/firmware/efi /sys/kernel/boot_params /sys/kernel/kexec
     /sys/kernel/kexec_loaded /sys/kernel/kexec_crash_loaded /sys/kernel/kexec_crash_size
