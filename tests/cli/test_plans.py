@@ -79,7 +79,7 @@ def test_machine_by_the_real_mode_entry(folder, name, kernel):
     machine = MACHINES[name]
     words = (machine.write(folder / "host"), images.path(kernel),
              "--real-mode" if name == "1 GiB" else "--enter=16", f"--initrd={initrd(folder)}",
-             "--append=root=/dev/vda1 vga=791")
+             "--append=root=/dev/vda1 vga=791 edd=off")
     if machine.is_efi:
         run("--dry-run", *words).failed("real-mode/no-bios", says=("BIOS", "EFI"))
         return
@@ -91,7 +91,8 @@ def test_machine_by_the_real_mode_entry(folder, name, kernel):
 def test_real_mode_limits(folder, pc):
     """Low memory is none of --mem-min's and --mem-max's; without any there is no real mode."""
     kernel = images.path("6.1-amd64")
-    plans.of(pc, kernel, "--enter=16", "--mem-max=512M", mem_max=512 * MIB)
+    plans.of(pc, kernel, "--enter=16", "--mem-max=512M", mem_max=512 * MIB,
+             warns="real-mode/edd")
     run("--dry-run", pc, kernel, "--enter=16", "--mem-min=16M").failed(
         "real-mode/mem-min", says=("0x1000000",))
     machine = Machine([(0, 0x10000, RAM), (MIB, GIB, RAM)])

@@ -192,6 +192,18 @@ static void test_video_mode(void **state)
 	}
 }
 
+static void test_disks(void **state)
+{
+	(void)state;
+	assert_int_equal(try_plan(), 0);
+	assert_non_null(diag_find_note(&diag, "real-mode/edd"));
+	assert_true(diag_find_note(&diag, "real-mode/edd")->is_warning);
+	diag_init(&diag, &arena);
+	req.cmdline = "quiet edd=skipmbr";
+	assert_int_equal(try_plan(), 0);
+	assert_null(diag_find_note(&diag, "real-mode/edd"));
+}
+
 static void test_no_bios(void **state)
 {
 	(void)state;
@@ -309,6 +321,7 @@ int main(void)
 		test(test_seed),
 		test(test_command_line),
 		test(test_video_mode),
+		test(test_disks),
 		test(test_no_bios),
 		test(test_limits),
 		test(test_images),

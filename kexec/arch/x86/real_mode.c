@@ -192,8 +192,13 @@ int real_mode_plan(const struct bzimage *image, const struct request *req,
 	put16(s->own + HDR_VID_MODE, vid_mode);
 	plan->jump_mode = JUMP_16;
 	note(diag, "real-mode/by-bios",
-	     "memory, display and disks are what the BIOS says when the setup code asks it; if it "
-	     "does not come back from a disk, edd=off on the command line keeps it from asking");
+	     "memory and display are what the BIOS says when the setup code asks it");
+	/* SeaBIOS waits 32 s for an AHCI disk that Linux has used. */
+	if (!last_value(req->cmdline, "edd="))
+		warn(diag, "real-mode/edd",
+		     "the setup code will ask the BIOS for its disks, whose controllers Linux has "
+		     "reprogrammed: it may wait for half a minute for each, or for ever; edd=off on "
+		     "the new kernel's command line keeps it from asking");
 	return 0;
 }
 
