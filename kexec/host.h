@@ -37,6 +37,10 @@
  */
 must_check int host_read(const char *root, struct arena *a, struct facts *ret, struct diag *diag);
 
+/* Fills in rsdp_bytes and rsdp_len, where rsdp is known and this machine lets its memory be read; of
+ * a captured tree nothing. */
+void host_read_rsdp(const char *root, struct facts *f);
+
 /* Is a kernel loaded, for the next boot or (crash) for a panic? -ENOENT when the kernel does not
  * say: /sys/kernel/kexec_loaded is not there or not readable, or is neither 0 nor 1. */
 must_check int host_is_loaded(const char *root, bool crash, bool *ret);

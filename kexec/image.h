@@ -153,6 +153,7 @@ struct image_type {
 	const char *name;	/* as in --type= and in reports */
 	const char *alias;	/* another name for --type=, or NULL */
 	bool takes_modules;
+	bool takes_rsdp;	/* its bytes: facts.rsdp_bytes */
 	bool takes_args;	/* enum args means something */
 	/* 0 if the file is of this type, else -ENOEXEC, and why says what was missing. A file that
 	 * is of this type and broken passes the probe and fails in plan, by name. */

@@ -166,6 +166,17 @@ static int list_modules(struct load *l, struct diag *diag)
 	return 0;
 }
 
+/* What only some formats want to know, and others need not touch the machine's memory for. */
+static void read_for_format(struct load *l)
+{
+	const struct image_type *type;
+	struct diag ignored;
+
+	diag_init(&ignored, NULL);
+	if (probe_format(&l->request, &l->unwrapped, &type, &ignored) == 0 && type->takes_rsdp)
+		host_read_rsdp(l->options->host_root ? l->options->host_root : "", &l->facts);
+}
+
 int load_read(struct load *l, struct diag *diag)
 {
 	const struct options *o = l->options;
@@ -214,6 +225,8 @@ int load_read(struct load *l, struct diag *diag)
 	req->n_addons = l->addons.n;
 	if (r == 0)
 		r = load_unwrap(l, diag);
+	if (r == 0)
+		read_for_format(l);
 	l->cmdline = req->cmdline;
 	l->target = l->facts;
 	if (r == 0)

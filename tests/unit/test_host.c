@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "host_parts.h"
 #include "lib_image.h"
 #include "unit.h"
 
@@ -696,6 +697,39 @@ static void test_efi(void **state)
 	assert_int_equal(facts.rsdp, 0xbf77e000);
 }
 
+static uint8_t sum(const uint8_t *bytes, size_t len)
+{
+	uint8_t v = 0;
+
+	while (len > 0)
+		v = (uint8_t)(v + bytes[--len]);
+	return v;
+}
+
+static void test_rsdp_bytes(void **state)
+{
+	uint8_t b[36] = "RSD PTR xOEMOEM";
+
+	(void)state;
+	b[8] = 0, b[8] = (uint8_t)-sum(b, 20);
+	assert_int_equal(host_rsdp_len(span_of(b, 36)), 20);
+	assert_int_equal(host_rsdp_len(span_of(b, 20)), 20);
+	assert_int_equal(host_rsdp_len(span_of(b, 19)), 0);
+	b[15] = 2, b[20] = 36, b[8] = 0, b[8] = (uint8_t)-sum(b, 20);
+	assert_int_equal(host_rsdp_len(span_of(b, 36)), 0);	/* the second checksum */
+	b[32] = (uint8_t)-sum(b, 36);
+	assert_int_equal(host_rsdp_len(span_of(b, 36)), 36);
+	assert_int_equal(host_rsdp_len(span_of(b, 35)), 0);
+	b[32]++, b[20] = 37;
+	assert_int_equal(host_rsdp_len(span_of(b, 36)), 0);
+	b[0] = 'X';
+	assert_int_equal(host_rsdp_len(span_of(b, 36)), 0);
+	memset(&facts, 0, sizeof(facts));
+	facts.rsdp = 0x1000;
+	host_read_rsdp("/nonexistent", &facts);	/* a captured tree has no memory */
+	assert_int_equal(facts.rsdp_len, 0);
+}
+
 static void test_rsdp_of_boot_params_comes_first(void **state)
 {
 	uint8_t bp[BOOT_PARAMS_LEN];
@@ -1295,6 +1329,7 @@ int main(void)
 		test(test_setup_data_that_is_broken),
 		test(test_setup_data_has_limits),
 		test(test_efi),
+		test(test_rsdp_bytes),
 		test(test_rsdp_of_boot_params_comes_first),
 		test(test_efi_for_others_than_root),
 		test(test_efi_map_that_wraps),

@@ -343,6 +343,7 @@ static void test_2(void **state)
 	assert_int_equal(len, 36);
 	assert_memory_equal(tag, "RSD PTR ", 8);
 	assert_null(find_tag(MULTIBOOT2_TAG_RSDP_OLD, &len));
+	assert_non_null(diag_find_note(&diag, "multiboot2/rsdp"));
 	assert_null(find_tag(MULTIBOOT2_TAG_FRAMEBUFFER, &len));
 	assert_null(find_tag(MULTIBOOT2_TAG_EFI64, &len));
 }

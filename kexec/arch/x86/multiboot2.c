@@ -197,6 +197,18 @@ static int plan_program(const struct plan2 *own, struct plan *plan, struct diag 
 	return flat_plan(&own->common.flat, plan, diag);
 }
 
+static void note_rsdp(const struct facts *facts, struct diag *diag)
+{
+	if (facts->rsdp_len > 0)
+		note(diag, "multiboot2/rsdp",
+		     "the image gets a copy of the ACPI root pointer at %#" PRIx64, facts->rsdp);
+	else if (facts->rsdp != 0)
+		note(diag, "multiboot2/no-rsdp",
+		     "the ACPI root pointer at %#" PRIx64 " could not be read: the image has to find "
+		     "it itself",
+		     facts->rsdp);
+}
+
 static int multiboot2_plan(const struct request *req, const struct facts *facts, struct plan *plan,
 			   struct diag *diag)
 {
@@ -218,6 +230,7 @@ static int multiboot2_plan(const struct request *req, const struct facts *facts,
 		r = plan_program(own, plan, diag);
 	if (r < 0)
 		return r;
+	note_rsdp(facts, diag);
 	return multiboot_plan_data(req, facts, build(own, req, facts, &unknown, NULL),
 				   MULTIBOOT2_LOADER_MAGIC, plan, diag);
 }
@@ -236,6 +249,7 @@ static int multiboot2_finish(const struct request *req, const struct facts *fact
 const struct image_type multiboot2_type = {
 	.name = "multiboot2-x86",
 	.takes_modules = true,
+	.takes_rsdp = true,
 	.probe = multiboot2_probe,
 	.plan = multiboot2_plan,
 	.finish = multiboot2_finish,
