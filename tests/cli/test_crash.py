@@ -4,6 +4,7 @@
 import pytest
 
 import images
+import pe
 import plans
 from kexec_run import run
 from machines import FLAGS, GIB, MIB, RAM, TIB, Machine, in_pieces, pc as pc_map
@@ -153,3 +154,16 @@ def test_reports(folder, form):
     assert "elfcorehdr" in text
     assert ("256 MiB of RAM for" in text or "255.1 MiB of RAM for" in text) == bool(form)
     assert ("region 0x40000000 - 0x4fffffff, 256 MiB" in text) == (not form)
+
+
+def test_unified_kernel_image(folder):
+    """Its own command line and its own initrd, packed as they are."""
+    cpio = b"070701" + bytes(3000)
+    where = folder / "uki.efi"
+    where.write_bytes(pe.image([(".linux", images.path("6.1-amd64").read_bytes()),
+                                (".initrd", cpio), (".cmdline", b"root=/dev/vda1 -- x")]))
+    plan = plans.Plan(run("--dry-run", "--json", MACHINES["low"].write(folder / "host"), "-p",
+                          where).done().out)
+    check(plan, MACHINES["low"])
+    assert plan["cmdline"].endswith(" root=/dev/vda1 -- x")
+    assert plan["initrd"]["len"] >= len(cpio)
