@@ -16,6 +16,8 @@
  *	pack OUT PATH...	a new cpio archive of files and whole directories
  *	dump-tree PATH...	the same to the second serial port, of what can be read under PATH
  *	save-log PATH		writes the kernel's log so far into PATH
+ *	head PATH LEN OUT	a new file OUT with the first LEN bytes of PATH
+ *	search PATH TEXT	how often TEXT is in the file, which may be larger than memory
  *	symbols			what is in /proc/kallsyms, in short: one line of JSON
  *	load-module PATH	loads a kernel module
  *	mark SEED		fills pages of memory with what only SEED gives, for vmcore to find
@@ -610,6 +612,45 @@ static void do_save_log(char **words)
 	free(log);
 }
 
+static void do_head(char **words)
+{
+	size_t want = words[1] && words[2] ? strtoul(words[2], NULL, 0) : 0, len = 0;
+	FILE *out = want && words[3] ? fopen(words[3], "w") : NULL;
+	char *bytes = out ? slurp(words[1], want, &len) : NULL;
+
+	if (!bytes)
+		failed("head: cannot read or write: %m");
+	len = len < want ? len : want;
+	if (fwrite(bytes, 1, len, out) != len || fclose(out))
+		failed("head %s: %m", words[3]);
+	free(bytes);
+}
+
+static void do_search(char **words)
+{
+	static char buffer[1 << 20];
+	size_t text_len = words[1] && words[2] ? strlen(words[2]) : 0, kept = 0;
+	int fd = text_len ? open(words[1], O_RDONLY | O_CLOEXEC) : -1;
+	unsigned int n_found = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		failed("search %s: %m", words[1] ? words[1] : "(no path)");
+	while ((got = read(fd, buffer + kept, sizeof(buffer) - kept)) > 0) {
+		char *at = buffer, *end = buffer + kept + got;
+
+		for (char *hit; (hit = memmem(at, (size_t)(end - at), words[2], text_len)); n_found++)
+			at = hit + text_len;
+		/* What may begin here and go on in the next part. */
+		kept = (size_t)(end - at) < text_len ? (size_t)(end - at) : text_len - 1;
+		memmove(buffer, end - kept, kept);
+	}
+	if (got < 0)
+		failed("search %s: %m", words[1]);
+	close(fd);
+	printf("\nNG-FOUND %u %s in %s\n", n_found, words[2], words[1]);
+}
+
 static void do_load_module(char **words)
 {
 	int fd = words[1] ? open(words[1], O_RDONLY | O_CLOEXEC) : -1;
@@ -862,6 +903,10 @@ static void do_command(char **words)
 		do_dump_tree(words);
 	} else if (!strcmp(verb, "save-log")) {
 		do_save_log(words);
+	} else if (!strcmp(verb, "head")) {
+		do_head(words);
+	} else if (!strcmp(verb, "search")) {
+		do_search(words);
 	} else if (!strcmp(verb, "symbols")) {
 		do_symbols();
 	} else if (!strcmp(verb, "load-module")) {
