@@ -131,6 +131,15 @@ def kernel(name):
     return Kernel(name, where / "vmlinuz", (where / "release").read_text().strip())
 
 
+def newer_qemu():
+    """The QEMU of tests/vm/fetch-qemu, which emulates more of a CPU; fetches it if need be."""
+    program = cache() / "qemu" / "run"
+    if not program.exists():
+        if subprocess.run([HERE / "fetch-qemu"], timeout=1800).returncode != 0:
+            raise FileNotFoundError("no newer QEMU: tests/vm/fetch-qemu failed")
+    return str(program)
+
+
 def kexec_binary():
     path = pathlib.Path(os.environ.get("KEXEC") or BUILD / "bin" / "kexec")
     if not path.exists():
@@ -324,7 +333,7 @@ class Guest:
     """
 
     def __init__(self, machine, first, initrd, append="", log=None, gdb=False, on_line=None,
-                 qemu=(), limit=GUEST_LIMIT):
+                 qemu=(), limit=GUEST_LIMIT, emulator=QEMU):
         self.machine, self.first, self.on_line = machine, first, on_line
         self.lines = []      # (seconds since the start, text)
         self._seen = 0       # how many of them expect() is done with
@@ -338,7 +347,8 @@ class Guest:
         (self._folder / "initrd").write_bytes(initrd)
         self.append = f"console=ttyS0 panic=-1 {append}".strip()
         self._command = [
-            "timeout", "--kill-after=5", str(limit), QEMU, *machine.arguments(self._folder), *qemu,
+            "timeout", "--kill-after=5", str(limit), emulator,
+            *machine.arguments(self._folder), *qemu,
             "-kernel", str(first.image), "-initrd", str(self._folder / "initrd"),
             "-append", self.append,
             "-serial", "stdio", "-serial", f"file:{self.dump_path}",
@@ -423,13 +433,17 @@ class Guest:
                 if found:
                     return found
                 if FAILED.search(text) and not (allowed and allowed.search(text)):
-                    self._drain()
-                    self._fail(f"{text.strip()!r} while waiting for {pattern!r}")
+                    self.fail(f"{text.strip()!r} while waiting for {pattern!r}")
             if self._eof:
                 self._fail(f"the guest ended without {pattern!r}")
             if time.monotonic() > deadline:
                 self._fail(f"no {pattern!r} within {seconds} s")
             self._read(min(1, deadline - time.monotonic()))
+
+    def fail(self, why):
+        """Raises GuestFailed with the guest's last words."""
+        self._drain()
+        self._fail(why)
 
     def _drain(self):
         """What the guest says when it dies."""

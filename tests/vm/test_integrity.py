@@ -6,58 +6,28 @@ import subprocess
 
 import pytest
 
-from guest import (BUILD, FACTS_TREE, Gdb, Guest, Machine, initramfs, initrd_parts, json_of, kernel,
-                   kexec_binary, kexec_files)
+from guest import BUILD, FACTS_TREE, Guest, Machine, initramfs, json_of, kernel, kexec_binary
+from stopped import APPEND, Stopped, contents, load_command
 
 FIRST, SECOND = "6.1-cloud", "6.12-amd64"
-APPEND = "console=ttyS0 panic=-1"
 RESET_LIMIT = 10  # seconds from the damage to the reset
-LOAD = f"run /sbin/kexec -l k2 --initrd=i2 '--append={APPEND}' --seed=1 --json"
+LOAD = load_command()
 
 
-def contents():
-    """The files of the first kernel's initramfs; kexec finds k2 and i2 where it is started."""
-    second = kernel(SECOND)
-    (initrd,) = initrd_parts({"": "facts\nproof second"}, 1)
-    return {**kexec_files(), "/k2": second.image.read_bytes(), "/i2": initrd}
-
-
-class AtPurgatory:
+class AtPurgatory(Stopped):
     """A guest that has loaded the second kernel and stands at purgatory's first instruction."""
 
-    def __init__(self, log, machine=Machine(), options=""):
-        job = f"{LOAD} {options}\nwait\nrun /sbin/kexec -e"
-        initrd = initramfs({"": job}, contents())
-        self.guest = Guest(machine, kernel(FIRST), initrd, "loglevel=4", log=log, gdb=True)
-        self.gdb = None
+    def __init__(self, log, options=""):
+        super().__init__(log, contents(kernel(SECOND)), load_command(options), first=FIRST)
 
     def __enter__(self):
-        self.guest.__enter__()
+        super().__enter__()
         try:
-            self.guest.qmp()
-            self.plan = self.guest.plan()
-            self.guest.expect("NG-WAIT")
-            entry = int(self.plan["entry"], 0)
-            self.gdb = Gdb(self.guest.gdb_path)
-            self.gdb.break_at(entry)
-            self.gdb.resume()
-            self.guest.send_line()
-            self.gdb.wait_stop(entry, 60)
-            self.gdb.unbreak(entry)
+            self.run_to_purgatory()
         except BaseException as why:
             self.__exit__(type(why), why, None)
             raise
         return self
-
-    def __exit__(self, *why):
-        if self.gdb:
-            self.gdb.close()
-        self.guest.__exit__(*why)
-
-    def flip(self, address):
-        (byte,) = self.gdb.read(address, 1)
-        self.gdb.write(address, bytes([byte ^ 0x01]))
-        assert self.gdb.read(address, 1) == bytes([byte ^ 0x01])
 
 
 def test_intact(log_folder):
@@ -76,7 +46,7 @@ def segments_of(plan):
 
 @pytest.fixture(scope="session")
 def segments():
-    initrd = initramfs({"": LOAD}, contents())
+    initrd = initramfs({"": LOAD}, contents(kernel(SECOND)))
     with Guest(Machine(), kernel(FIRST), initrd, "loglevel=4",
                log=BUILD / "vm-logs" / f"segments.{os.getpid()}") as guest:
         plan = guest.plan()
@@ -106,7 +76,7 @@ def test_damage(where, segments, log_folder):
 @pytest.mark.parametrize("first", ["6.1-cloud", "7-amd64"])
 def test_captured_host(first, machine, log_folder, tmp_path):
     """The plan made elsewhere, from a guest's captured /proc and /sys, is the guest's own plan."""
-    files = contents()
+    files = contents(kernel(SECOND))
     initrd = initramfs({"": f"dump-tree {' '.join(FACTS_TREE)}\n{LOAD}"}, files)
     with Guest(machine, kernel(first), initrd, "loglevel=4", log=log_folder) as guest:
         guest.dump(tmp_path / "root")
