@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Unified kernel images, made by the usual programs: the kernel in them runs, with the initrds that
-came along in their order, and with the command line that belongs to the profile and the addons."""
+came along in their order, and with the command line that belongs to the profile and the addons.
+
+With --long each 64-bit kernel boots each one, by each system call, under both firmwares.
+"""
+
+import itertools
 
 import pytest
 
@@ -9,6 +14,9 @@ from guest import (Guest, Machine, expected_parts, initramfs, initrd_parts, kern
                    newc)
 
 MODE_FILE = 0o100644
+KERNELS = ("6.1-amd64", "6.1-cloud", "6.12-amd64", "7-amd64")
+SHORT = (("6.1-cloud", "7-amd64", "-c", "seabios"), ("6.12-amd64", "6.1-cloud", "-s", "seabios"),
+         ("7-amd64", "6.12-amd64", "", "ovmf"))
 
 
 def acpi_table():
@@ -47,11 +55,21 @@ def build(tmp_path):
     return Build(tmp_path)
 
 
-def boot(first, second, files, words, log, job="facts\nproof second"):
+def pytest_generate_tests(metafunc):
+    if metafunc.function is not test_by_ukify:
+        return
+    chosen = SHORT
+    if metafunc.config.getoption("long"):
+        chosen = itertools.product(KERNELS, KERNELS, ("-c", "-s", ""), ("seabios", "ovmf"))
+    metafunc.parametrize("first, second, syscall, firmware", [
+        pytest.param(*values, id="{}-to-{}{}-{}".format(*values)) for values in chosen])
+
+
+def boot(first, second, files, words, log, firmware="seabios"):
     """Boots first, which loads /k.efi with these words and enters it: its facts before and after."""
     load = "run /sbin/kexec -l /k.efi " + " ".join(f"'{word}'" for word in words)
     initrd = initramfs({"": f"facts\n{load}\nrun /sbin/kexec -e"}, {**kexec_files(), **files})
-    with Guest(Machine(memory=2048), first, initrd, "loglevel=4", log=log) as guest:
+    with Guest(Machine(firmware, memory=2048), first, initrd, "loglevel=4", log=log) as guest:
         before = guest.facts()
         assert before["release"] == first.release
         guest.expect(r"NG-STATUS 0$")
@@ -61,12 +79,7 @@ def boot(first, second, files, words, log, job="facts\nproof second"):
     return before, after
 
 
-@pytest.mark.parametrize("first, second, syscall", [
-    ("6.1-cloud", "7-amd64", "-c"),
-    ("6.12-amd64", "6.1-cloud", "-s"),
-    ("7-amd64", "6.12-amd64", ""),
-])
-def test_by_ukify(build, first, second, syscall, log_folder):
+def test_by_ukify(build, first, second, syscall, firmware, log_folder):
     """Microcode first, then .initrd, packed and of odd length, then two files of --initrd; and the
     image's own command line."""
     second = kernel(second)
@@ -78,7 +91,7 @@ def test_by_ukify(build, first, second, syscall, log_folder):
                       initrd=build.file("initrd", parts[1]))
     words = [*syscall.split(), "--initrd=/part3"]
     before, after = boot(kernel(first), second, {"/k.efi": image, "/part3": parts[2]}, words,
-                         log_folder)
+                         log_folder, firmware)
     assert after["cmdline"] == line
     assert after["parts"] == expected_parts(3)
     assert after["acpi_tables"] == before["acpi_tables"] + 1
