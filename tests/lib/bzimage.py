@@ -26,6 +26,7 @@ LIMIT = 300                       # seconds for a packer
 # Fields of the setup header: offset, struct format.
 SETUP_SECTS = (0x1f1, "B")
 SYSSIZE = (0x1f4, "I")
+KERNEL_ALIGNMENT = (0x230, "I")
 RELOCATABLE_KERNEL = (0x234, "B")
 XLOADFLAGS = (0x236, "H")
 PAYLOAD_OFFSET = (0x248, "I")
