@@ -189,7 +189,9 @@ def test_backup(log_folder):
                f"loglevel=4 {reservation}", log=log_folder, gdb=True) as guest:
         guest.expect("NG-WAIT")
         gdb = Gdb(guest.gdb_path)
-        gdb.write(0x50000, marked_page(0))
+        page = marked_page(0)
+        for at in range(0, len(page), 1024):  # QEMU's stub takes packets of 4096 characters
+            gdb.write(0x50000 + at, page[at:at + 1024])
         gdb.resume()
         guest.send_line()
         guest.expect(r"kexec: \d segments intact, .*starting kernel$", allow=DYING)
