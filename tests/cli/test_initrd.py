@@ -293,3 +293,10 @@ def test_equal_input_gives_equal_bytes(host, folder):
     outs = {run("--dry-run", "--json", "--seed=1", host, images.path(KERNEL),
                 f"--initrd={folder / 'part'}").done().out for _ in range(3)}
     assert len(outs) == 1
+
+
+def test_from_a_pipe(host, folder):
+    done = run("--dry-run", "--json", "--enter=64", "--initrd-unpack=no", host, images.path(KERNEL),
+               "--initrd=/dev/stdin", input=SMALL).done()
+    segment = plans.Plan(done.out).segment("initrd")
+    assert segment["sha256"] == hashlib.sha256(SMALL).hexdigest()
