@@ -21,7 +21,7 @@
 #define SWIOTLB_LEN		(64 * MIB)
 #define SWIOTLB_SLAB_LEN	(2 * KIB)
 /* Slabs, hash tables, drivers, kernel threads, and what is kept free. */
-#define KERNEL_AT_WORK_LEN	(32 * MIB)
+#define KERNEL_AT_WORK_LEN	(28 * MIB)
 /* A shell or init, makedumpfile and its buffers. */
 #define USER_SPACE_LEN		(48 * MIB)
 #define RECOMMEND_ALIGN		(16 * MIB)
