@@ -383,4 +383,6 @@ def test_little_memory(pc, enter, sizes):
         found = result.reasons()
         assert len(found) == (result.status == 255), result
         seen.add(found[0]["id"] if found else None)
-    assert seen == {None, "file/map", "memory/exhausted"}
+    # By default the image unpacks itself where there is no memory to do it here.
+    assert seen - {"memory/exhausted"} == {None, "file/map"}
+    assert enter == "auto" or "memory/exhausted" in seen
