@@ -331,7 +331,9 @@ def test_randomized(name, log_folder, tmp_path):
     """With KASLR: the bases that the stub drew are drawn by our load too."""
     found = compare(name, PANIC, "", log_folder, tmp_path, same_bases=True)
     assert int(found.facts["loadflags"], 0) & KASLR_FLAG
-    assert re.match(r"Kernel Offset: 0x[1-9a-f]", found.end)
+    # A panic of i386 never says by how much (kaslr_enabled() is of RANDOMIZE_MEMORY).
+    moved = "0x[1-9a-f]" if kernel(name).bits == 64 else "disabled"
+    assert re.match(f"Kernel Offset: {moved}", found.end)
 
 
 def test_nokaslr(name, log_folder, tmp_path):
