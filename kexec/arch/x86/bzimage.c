@@ -100,8 +100,8 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 	obstacle = direct_obstacle(&own->image, req, facts);
 	if ((own->image.xloadflags & XLF_KERNEL_64) && !may_use_below_4gib(req, facts) &&
 	    paging_as_stub(&own->image, req, facts) != PAGING_KEEP)
-		obstacle = "purgatory has no room below 4 GiB, which it needs to switch the paging "
-			   "mode";
+		obstacle = "purgatory may not go below 4 GiB (--mem-min, or the reservation), where "
+			   "it has to be to switch the paging mode";
 	if (!obstacle) {
 		r = direct_unpack(&own->image, plan->arena, &own->direct, diag);
 		if (r < 0 && r != -ENOMEM)
