@@ -18,6 +18,19 @@ def pytest_addoption(parser):
                      help="every combination of machine, kernels and system call")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long_form: only with --long")
+
+
+def pytest_collection_modifyitems(config, items):
+    """What belongs to the long form is skipped, and said so, in the short one."""
+    if config.getoption("long"):
+        return
+    for item in items:
+        if item.get_closest_marker("long_form"):
+            item.add_marker(pytest.mark.skip(reason="long form: --long"))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
     """A test whose emulator failed is run once more, and a warning says so. Nothing else is."""

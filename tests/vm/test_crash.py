@@ -162,6 +162,7 @@ def test_elf_kernel(log_folder):
     crash.run(log_folder)
 
 
+@pytest.mark.long_form
 def test_other_headers(log_folder):
     """32-bit headers, the map as words, and the image's own stub."""
     Crash("6.1-amd64", "6.1-amd64", bits=32,
@@ -252,6 +253,7 @@ def test_refusals(log_folder):
             guest.expect("NG-PROOF done")
 
 
+@pytest.mark.long_form
 def test_rounds(request, log_folder):
     """The same machine dies and starts again: twice, with --long a hundred times."""
     rounds = 100 if request.config.getoption("long") else 2

@@ -138,6 +138,7 @@ def test_paging(cpu, modes, enter, log_folder):
             assert arrival.is_where_planned == (enter == "direct")
 
 
+@pytest.mark.long_form
 def test_chain(log_folder):
     """Twenty in a row, up and down the versions, from each paging mode to each, twice at least."""
     modes = MODES + MODES[1:] + MODES[1:3]
@@ -240,6 +241,7 @@ def test_same_symbols(log_folder):
     assert found[0] == found[1] and found[0]["n"] > 10000
 
 
+@pytest.mark.long_form
 def test_other_wrappings(log_folder):
     """Each format of the boot protocol. The stub of these images could unpack none but its own."""
     original = kernel("6.1-cloud")

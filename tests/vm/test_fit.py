@@ -83,10 +83,9 @@ CASES = [Case(name) for name in ("6.1-amd64", "6.1-cloud", "6.12-amd64", "7-amd6
     Case("6.12-amd64", files=60), Case("7-amd64", files=60), Case("6.1-amd64", n_cpus=4, limit="")]
 
 
+@pytest.mark.long_form     # some eight guests a case
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_fit(request, case, log_folder):
-    if not request.config.getoption("long"):
-        pytest.skip("some eight guests a case: --long")
+def test_fit(case, log_folder):
     at_boot, needed = case.predict(log_folder)
     works, fails = -(-int(at_boot) // STEP) * STEP, 24
     assert case.boots(works, log_folder), f"{works} MiB were said to be enough"
