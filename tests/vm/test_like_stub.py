@@ -292,8 +292,10 @@ def compare_running(stub, direct, moved):
     assert stub.symbols == direct.symbols
     assert stub.end == direct.end
     assert re.search(r"^dummy ", direct.files["modules"], re.MULTILINE)
-    for name in ("modules", "ioports"):
-        assert stub.files[name] == direct.files[name]
+    # Where the first module goes is drawn by each kernel for itself.
+    modules = [re.sub(r" 0x[0-9a-f]+", " ", there.files["modules"]) for there in (stub, direct)]
+    assert modules[0] == modules[1]
+    assert stub.files["ioports"] == direct.files["ioports"]
     compare_iomem(stub.files["iomem"], direct.files["iomem"], moved)
     compare_cpus(stub.files["cpuinfo"], direct.files["cpuinfo"])
     compare_logs(stub.files["log"], direct.files["log"])
