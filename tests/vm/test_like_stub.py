@@ -16,6 +16,8 @@ import itertools
 import re
 import struct
 
+import pytest
+
 from guest import Machine, Registers, bzimage, initramfs, kernel, kexec_files
 from stopped import APPEND, Stopped, contents, load_command
 
@@ -329,6 +331,7 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("name", LONG if long else short)
 
 
+@pytest.mark.long_form
 def test_randomized(name, log_folder, tmp_path):
     """With KASLR: the bases that the stub drew are drawn by our load too."""
     found = compare(name, PANIC, "", log_folder, tmp_path, same_bases=True)
@@ -338,6 +341,7 @@ def test_randomized(name, log_folder, tmp_path):
     assert re.match(f"Kernel Offset: {moved}", found.end)
 
 
+@pytest.mark.long_form
 def test_nokaslr(name, log_folder, tmp_path):
     """Without: nothing moves; and a kernel that runs on so can boot the next."""
     job = PANIC if kernel(name).bits == 32 else GO_ON
