@@ -254,9 +254,9 @@ def test_refusals(log_folder):
 
 
 @pytest.mark.long_form
-def test_rounds(request, log_folder):
-    """The same machine dies and starts again: twice, with --long a hundred times."""
-    rounds = 100 if request.config.getoption("long") else 2
+def test_rounds(log_folder):
+    """The same machine dies and starts again, a hundred times."""
+    rounds = 100
     crash = Crash("6.1-amd64", "6.1-amd64", smp=4)
     _, reservation, _ = RESERVATIONS[crash.where]
     with Guest(crash.machine(), kernel(crash.first), crash.initramfs("proof captured\nreboot"),

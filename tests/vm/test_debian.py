@@ -50,14 +50,9 @@ def payload(job):
     return {**our_files(), "/ng/job": job.encode()}
 
 
-def long_form(request):
-    if not request.config.getoption("--long"):
-        pytest.skip("several boots of a whole system: --long")
-
-
-def test_kdump_tools(request, log_folder):
+@pytest.mark.long_form     # several boots of a whole system
+def test_kdump_tools(log_folder):
     """kdump-config load, a crash, the dump in /var/crash, and the machine is up again."""
-    long_form(request)
     with Debian(payload(KDUMP_JOB), log_folder) as machine:
         machine.expect(r"kexec-ng \d", BOOT_LIMIT)
         machine.expect(r"current state *: ready to kdump", BOOT_LIMIT)
@@ -73,9 +68,9 @@ def test_kdump_tools(request, log_folder):
         machine.expect("NG-PROOF done")
 
 
-def test_systemctl_kexec(request, log_folder):
+@pytest.mark.long_form     # several boots of a whole system
+def test_systemctl_kexec(log_folder):
     """systemd goes down as for a reboot and has our kexec -e jump."""
-    long_form(request)
     with Debian(payload(KEXEC_JOB), log_folder) as machine:
         machine.expect(r"kexec-ng \d", BOOT_LIMIT)
         machine.expect("NG-LOADED 1", BOOT_LIMIT)
