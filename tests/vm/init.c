@@ -53,7 +53,7 @@
 #include <unistd.h>
 
 enum {
-	MAX_WORDS = 32,
+	MAX_WORDS = 64,
 	MAX_DUMPED = 1 << 20,	/* bytes of one file; nothing a loader reads is larger */
 	DEFAULT_LIMIT = 300,	/* seconds */
 	PAGE = 4096,

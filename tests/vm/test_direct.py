@@ -17,7 +17,7 @@ import subprocess
 import pytest
 
 from chain import Chain, Jump, address_of
-from guest import BUILD, TOP, Gdb, Machine, bzimage, kernel
+from guest import BUILD, TOP, Gdb, Machine, bzimage, kernel, libraries_of
 
 GIB = 1 << 30
 FIRST = ("6.1-cloud", "6.12-amd64", "7-amd64", "6.1-amd64", "5.10-amd64", "5.10-rt-amd64")
@@ -308,7 +308,7 @@ def test_fallbacks(without_codecs, log_folder):
         "mem_encrypt=on": Jump(kernel("6.1-cloud"), "-d", "mem_encrypt=on"),
         "not relocatable": Jump(kernel("6.1-cloud"), "-d", image=fixed),
         "without the library": Jump(kernel("6.12-amd64"), "-d", program="/sbin/kexec-bare")}
-    programs = {"/sbin/kexec-bare": without_codecs}
+    programs = {"/sbin/kexec-bare": without_codecs, **libraries_of(without_codecs)}
     with Chain(Machine(memory=1024), kernel("6.1-cloud"), [*jumps.values()], log_folder,
                programs=programs) as chain:
         for arrival, reason in zip(chain.arrivals(), jumps):
