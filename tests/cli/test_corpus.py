@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every image of the corpus gets its verdict, for the reason on record, within time and memory.
+
+The reasons are in tests/corpus/kexec-ng.ids. RECORD=1 in the environment writes them anew; what
+changes there is to be read before it is committed.
+"""
+
+import collections
+import os
+import re
+import sys
+
+import pytest
+
+import machines
+from kexec_run import TOP, command
+
+CORPUS = TOP / "tests" / "corpus"
+sys.path.append(str(CORPUS))
+
+import cases  # noqa: E402
+import verdicts  # noqa: E402
+
+IDS = CORPUS / "kexec-ng.ids"
+RSS_MAX = 256 << 20  # a bomb of 64 MiB in a header that allows 1 GiB is unpacked before it is refused
+ID = re.compile(r"^kexec: (?!warning: |note: ).*\[([a-z0-9-]+/[a-z0-9-]+)\]$", re.M)
+
+CASES = collections.defaultdict(list)
+for _case in cases.all_cases():
+    CASES[cases.group_of(_case.name)].append(_case)
+
+
+def recorded():
+    rows = [line.split() for line in IDS.read_text().splitlines() if not line.startswith("#")]
+    return {name: why for name, why in rows}
+
+
+@pytest.mark.parametrize("group", CASES)
+def test_group(folder, group):
+    root = folder / "pc"
+    root.mkdir()
+    option = machines.Machine(machines.pc(16 * machines.GIB), available=4 << 30).write(root)
+    where = folder / "image"
+    known, found, wrong = recorded(), {}, []
+    for case in CASES[group]:
+        where.write_bytes(case.data)
+        result = verdicts.judge(command(["--dry-run", option, "{}"]), where)
+        reasons = ID.findall(result.output)
+        found[case.name] = reasons[0] if reasons else "-"
+        if not result.is_as(case.expect) or result.rss > RSS_MAX:
+            wrong.append((case.name, case.expect, result))
+        elif len(reasons) != (result.verdict == verdicts.REFUSED):
+            wrong.append((case.name, "one reason for a refusal", result))
+        elif "RECORD" not in os.environ and known.get(case.name) != found[case.name]:
+            wrong.append((case.name, f"the reason {known.get(case.name)}", result))
+    if "RECORD" in os.environ:
+        record(known | found)
+    assert not wrong, "\n".join(f"{name}: expected {what}, got {result}"
+                                for name, what, result in wrong)
+
+
+def record(rows):
+    names = {case.name for group in CASES.values() for case in group}
+    lines = [f"{name} {why}\n" for name, why in sorted(rows.items()) if name in names]
+    IDS.write_text("# Why kexec-ng refuses each image of the corpus, by the id of its message; - is "
+                   "one that it takes.\n" + "".join(lines))
+
+
+def test_every_case_has_a_reason_on_record():
+    assert set(recorded()) == {case.name for group in CASES.values() for case in group}
+
+
+def test_corpus_is_the_same_everywhere():
+    """Two makings give the same bytes."""
+    for group in ("header", "elf64", "uki", "multiboot2"):
+        for one, two in zip(CASES[group], [c for c in cases.all_cases()
+                                           if cases.group_of(c.name) == group]):
+            assert one.data == two.data, one.name
