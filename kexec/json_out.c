@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "advice.h"
+
 bool json_out_start(struct json_out *j)
 {
 	j->top = json_object_new_object();
@@ -147,7 +149,7 @@ void json_out_error(struct json_out *j, struct json_object *to, const struct dia
 	json_out_text(j, o, "id", failure->id ? failure->id : "unknown");
 	json_out_number(j, o, "errno", (uint64_t)failure->error);
 	json_out_text(j, o, "text", failure->text);
-	json_out_text(j, o, "advice", failure->advice[0] != '\0' ? failure->advice : NULL);
+	json_out_text(j, o, "advice", advice_of(failure));
 }
 
 void json_out_notes(struct json_out *j, struct json_object *to, const struct diag *diag)

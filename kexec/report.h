@@ -48,7 +48,7 @@ must_check int report_json_failure(FILE *out, const struct diag *failure, struct
 
 /*
  * "kexec: WHAT: TEXT [id]", WHAT being what could not be done ("cannot load vmlinuz") or NULL, and
- * "kexec: try: ADVICE" when there is one. Control characters come out as '?'.
+ * "kexec: try: ADVICE", the failure's own or its kind's (advice.h). Control characters come out as '?'.
  */
 void report_failure(FILE *out, const struct diag *failure, const char *what);
 /* "kexec: note: TEXT [id]", or "warning" for "note", one line each. */

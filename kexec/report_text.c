@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "advice.h"
 #include "digest.h"
 
 #define NOTHING	"-"
@@ -62,11 +63,9 @@ void report_failure(FILE *out, const struct diag *failure, const char *what)
 	}
 	print_clean(out, failure->text);
 	fprintf(out, " [%s]\n", failure->id ? failure->id : "unknown");
-	if (failure->advice[0] != '\0') {
-		fputs("kexec: try: ", out);
-		print_clean(out, failure->advice);
-		fputc('\n', out);
-	}
+	fputs("kexec: try: ", out);
+	print_clean(out, advice_of(failure));
+	fputc('\n', out);
 }
 
 static void print_note(FILE *out, const struct diag_note *n)

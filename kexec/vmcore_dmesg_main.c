@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "printk_log.h"
 
 #define STATUS_OK	0
@@ -30,11 +31,9 @@ static void report(const char *path, const struct diag *diag)
 	fputs(": ", stderr);
 	print_clean(diag->text);
 	fprintf(stderr, " [%s]\n", diag->id);
-	if (diag->advice[0] != '\0') {
-		fputs("vmcore-dmesg: try: ", stderr);
-		print_clean(diag->advice);
-		fputc('\n', stderr);
-	}
+	fputs("vmcore-dmesg: try: ", stderr);
+	print_clean(advice_of(diag));
+	fputc('\n', stderr);
 }
 
 static void print_help(FILE *out)
