@@ -5,15 +5,9 @@
 #include <inttypes.h>
 
 #include "arch/x86/boot_params.h"
+#include "arch/x86/bzimage_wish.h"
 #include "arch/x86/direct.h"
 #include "arch/x86/real_mode.h"
-#include "checked.h"
-
-/* Highest byte of an i386 kernel's window: its lowmem less the vmalloc reserve. */
-#define I386_KERNEL_END		UINT64_C(0x38000000)
-/* The stub of a 64-bit kernel must sit below this (arch/x86/boot/compressed/head_64.S). */
-#define STUB_END		(64 * TIB)
-#define LOWEST_SEGMENT		MIB
 
 struct bzimage_plan {
 	struct bzimage image;
@@ -135,28 +129,18 @@ static phys_t end_of_known_ram(const struct params_layout *layout, const struct 
 {
 	if (layout->n_e820 < facts->n_map)
 		return layout->e820[layout->n_e820 - 1].range.end;
-	return STUB_END;
+	return BZIMAGE_END;
 }
 
-static phys_t kernel_end(const struct bzimage *image, enum jump_mode mode)
+/* Of a kernel that cannot be moved: is where it must be a place? */
+static int check_fixed(const struct bzimage *image, const struct segment_wish *wish,
+		       struct diag *diag)
 {
-	if (!(image->xloadflags & XLF_KERNEL_64))
-		return min_u64(I386_KERNEL_END, image->initrd_end);
-	if (mode != JUMP_64 || !(image->xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G))
-		return 4 * GIB;
-	return STUB_END;
-}
-
-static int wish_fixed(const struct bzimage *image, struct segment_wish *wish, struct diag *diag)
-{
-	uint64_t window;
-
-	if (!checked_align_up(wish->reserve_len, PAGE_LEN, &window) ||
-	    !checked_add(image->pref_address, window, &wish->end))
+	if (wish->end == 0)
 		return fail(diag, EINVAL, "bzimage/fixed-address",
 			    "pref_address %#" PRIx64 " is no place for a kernel",
 			    image->pref_address);
-	if (image->pref_address < LOWEST_SEGMENT)
+	if (image->pref_address < BZIMAGE_LOWEST)
 		return fail(diag, EINVAL, "bzimage/fixed-address-low",
 			    "this kernel is not relocatable and wants to run at %#" PRIx64
 			    ", below 1 MiB",
@@ -166,44 +150,17 @@ static int wish_fixed(const struct bzimage *image, struct segment_wish *wish, st
 	return 0;
 }
 
-/*
- * The stub starts the kernel at its load address rounded up to the alignment and raised to
- * pref_address, and unpacks within window_len bytes from there. Loaded at an aligned address not
- * below pref_address, both are the same place.
- */
 static int plan_kernel(const struct bzimage_plan *own, struct plan *plan, struct diag *diag)
 {
-	const struct bzimage *image = &own->image;
 	const struct direct *direct = own->is_direct ? &own->direct : NULL;
-	struct segment_wish wish = {
-		.name = "kernel",
-		.bytes = image->kernel,
-		.reserve_len = max_u64(image->window_len, image->kernel.len),
-		.align = image->alignment,
-		.min = max_u64(image->pref_address, LOWEST_SEGMENT),
-		.end = kernel_end(image, plan->jump_mode),
-		/* An i386 kernel builds its first page tables behind itself and dies (6.1, in
-		 * native_pagetable_init) when they reach the end of lowmem. */
-		.wants_lowest = !(image->xloadflags & XLF_KERNEL_64),
-		.is_digested = true,
-	};
+	struct segment_wish wish = bzimage_wish_kernel(&own->image, direct, plan->jump_mode);
 	struct segment *s;
 	int r = 0;
 
-	if (!image->is_relocatable && !direct)
-		r = wish_fixed(image, &wish, diag);
+	if (!own->image.is_relocatable && !direct)
+		r = check_fixed(&own->image, &wish, diag);
 	if (r < 0)
 		return r;
-	if (direct) {
-		wish.bytes = span_of(direct->image, direct->image_len);
-		wish.reserve_len = direct->window_len;
-		wish.align = direct->alignment;
-		if (direct->base != 0)
-			wish.min = direct->base;
-		if (direct->base != 0)
-			wish.end = align_down(direct->base + direct->window_len + PAGE_LEN - 1,
-					      PAGE_LEN);
-	}
 	wish.end = min_u64(wish.end, own->known_end);
 	r = plan_add(plan, &wish, &s, diag);
 	if (r == 0 && direct)
@@ -211,39 +168,23 @@ static int plan_kernel(const struct bzimage_plan *own, struct plan *plan, struct
 	return r;
 }
 
-static bool is_above_4g(const struct bzimage_plan *own, const struct plan *plan)
-{
-	return plan->jump_mode == JUMP_64 && (own->image.xloadflags & XLF_CAN_BE_LOADED_ABOVE_4G);
-}
-
 static int plan_initrd(const struct bzimage_plan *own, const struct request *req,
 		       struct plan *plan, struct diag *diag)
 {
-	const struct segment_wish wish = {
-		.name = "initrd",
-		.bytes = req->initrd,
-		.min = LOWEST_SEGMENT,
-		.end = min_u64(own->known_end,
-			       is_above_4g(own, plan) ? STUB_END :
-							min_u64(4 * GIB, own->image.initrd_end)),
-		.is_digested = true,
-	};
+	struct segment_wish wish = bzimage_wish_initrd(&own->image, plan->jump_mode);
 	struct segment *s;
 
+	wish.bytes = req->initrd;
+	wish.end = min_u64(wish.end, own->known_end);
 	return req->initrd.len > 0 ? plan_add(plan, &wish, &s, diag) : 0;
 }
 
-/* What the stub reads before it has page tables of its own, and what it hands on. */
 static int plan_params(const struct bzimage_plan *own, struct plan *plan, struct diag *diag)
 {
-	const struct segment_wish wish = {
-		.name = "params",
-		.min = LOWEST_SEGMENT,
-		.end = min_u64(own->known_end, is_above_4g(own, plan) ? STUB_END : 4 * GIB),
-		.is_digested = true,
-	};
+	struct segment_wish wish = bzimage_wish_params(&own->image, plan->jump_mode);
 	struct segment *s;
 
+	wish.end = min_u64(wish.end, own->known_end);
 	return plan_add_own(plan, &wish, own->layout.len, &s, diag);
 }
 
