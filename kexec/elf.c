@@ -84,24 +84,26 @@ static int check_header(const struct elf *elf, const struct header *h, struct di
 	return 0;
 }
 
-static bool read_phdr(const struct elf *elf, uint64_t off, uint32_t *type, struct elf_load *load)
+bool elf_phdr(const struct elf *elf, size_t i, struct elf_phdr *ret)
 {
+	const size_t len = elf->is_64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
 	Elf64_Phdr p64;
 	Elf32_Phdr p32;
+	uint64_t off;
 
+	if (i >= elf->n_phdrs || !checked_add(elf->phdrs_off, i * len, &off))
+		return false;
 	if (elf->is_64) {
 		if (!span_copy(elf->file, off, &p64, sizeof(p64)))
 			return false;
-		*type = p64.p_type;
-		*load = (struct elf_load){ p64.p_offset, p64.p_filesz, p64.p_memsz, p64.p_paddr,
-					   p64.p_vaddr };
+		*ret = (struct elf_phdr){ p64.p_type,  p64.p_flags,  p64.p_offset, p64.p_vaddr,
+					  p64.p_paddr, p64.p_filesz, p64.p_memsz,  p64.p_align };
 		return true;
 	}
 	if (!span_copy(elf->file, off, &p32, sizeof(p32)))
 		return false;
-	*type = p32.p_type;
-	*load = (struct elf_load){ p32.p_offset, p32.p_filesz, p32.p_memsz, p32.p_paddr,
-				   p32.p_vaddr };
+	*ret = (struct elf_phdr){ p32.p_type,  p32.p_flags,  p32.p_offset, p32.p_vaddr,
+				  p32.p_paddr, p32.p_filesz, p32.p_memsz,  p32.p_align };
 	return true;
 }
 
@@ -133,22 +135,22 @@ static int compare_loads(const void *va, const void *vb)
 	return a->paddr < b->paddr ? -1 : a->paddr > b->paddr;
 }
 
-static int read_loads(struct elf *elf, const struct header *h, struct diag *diag)
+static int read_loads(struct elf *elf, struct diag *diag)
 {
-	for (unsigned int i = 0; i < h->phnum; i++) {
+	for (size_t i = 0; i < elf->n_phdrs; i++) {
 		struct elf_load load;
-		uint32_t type;
-		uint64_t off;
+		struct elf_phdr p;
 		int r;
 
-		if (!checked_add(h->phoff, (uint64_t)i * h->phentsize, &off) ||
-		    !read_phdr(elf, off, &type, &load))
+		if (!elf_phdr(elf, i, &p))
 			return fail(diag, EINVAL, "elf/program-headers-outside",
-				    "program header %u of %u lies outside the file", i, h->phnum);
-		if (type == PT_INTERP)
+				    "program header %zu of %zu lies outside the file", i,
+				    elf->n_phdrs);
+		if (p.type == PT_INTERP)
 			elf->has_interpreter = true;
-		if (type != PT_LOAD || load.mem_len == 0)
+		if (p.type != PT_LOAD || p.mem_len == 0)
 			continue;
+		load = (struct elf_load){ p.off, p.file_len, p.mem_len, p.paddr, p.vaddr };
 		r = check_load(elf, &load, diag);
 		if (r < 0)
 			return r;
@@ -262,8 +264,10 @@ int elf_parse(struct span file, struct elf *ret, struct diag *diag)
 
 	if (r == 0)
 		r = check_header(&elf, &h, diag);
+	elf.phdrs_off = h.phoff;
+	elf.n_phdrs = h.phnum;
 	if (r == 0)
-		r = read_loads(&elf, &h, diag);
+		r = read_loads(&elf, diag);
 	if (r == 0)
 		r = find_end(&elf, &h, diag);
 	if (r < 0)

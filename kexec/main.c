@@ -9,6 +9,7 @@
 
 #include "explain.h"
 #include "host.h"
+#include "inspect_run.h"
 #include "load.h"
 #include "options.h"
 #include "report.h"
@@ -136,6 +137,19 @@ static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 	return status;
 }
 
+static int run_inspect(const struct options *o, struct arena *a, struct diag *diag)
+{
+	struct diag ignored;
+
+	if (inspect_run(o, a, diag) == 0)
+		return STATUS_OK;
+	diag_init(&ignored, NULL);
+	if (o->json && report_json_failure(stdout, diag, &ignored) < 0)
+		report_failure(stderr, &ignored, NULL);
+	report_failure(stderr, diag, NULL);
+	return STATUS_FAILED;
+}
+
 /* sync, interfaces down, jump. */
 static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
 {
@@ -209,6 +223,8 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 		return run_status(o);
 	if (o->unload || o->unload_crash)
 		return run_unload(o, diag);
+	if (o->inspect)
+		return run_inspect(o, a, diag);
 	if (o->load)
 		status = flush(run_load(o, a, diag));
 	if (status == STATUS_OK && o->exec)

@@ -200,6 +200,9 @@ static int settle_unload(struct parse *p)
 {
 	struct options *o = &p->out;
 
+	if (o->inspect)
+		return fail(p->diag, EINVAL, "options/conflict",
+			    "--inspect looks into a file, -u forgets a kernel: not in one call");
 	if (p->asked_exec || o->force || (o->kernel && p->asked_load))
 		return fail(p->diag, EINVAL, "options/conflict",
 			    "-u forgets a kernel and -l, -e or -f wants one: not in one call");
@@ -231,7 +234,7 @@ static int settle_load(struct parse *p)
 			    "-f loads and jumps");
 	o->bare_reboot = is_bare;
 	/* Who asks for a picture and names no mode does not expect a reboot after it. */
-	if (is_bare && (o->map || o->json))
+	if ((is_bare && (o->map || o->json)) || o->inspect)
 		o->dry_run = true;
 	if (o->dry_run) {
 		o->exec = false;

@@ -36,6 +36,8 @@ struct options {
 	bool exec;		/* ... then, or without load, sync, take interfaces down, jump */
 	bool bare_reboot;	/* ... or, after a load, shutdown -r: "kexec KERNEL" */
 	bool force;		/* -f was given; load and exec say what that means */
+	/* Goes with load and dry_run, for what these read: what the file holds is printed instead. */
+	bool inspect;
 
 	/* With load only; exec and bare_reboot are false then. Implied by map and json when none of
 	 * -l, -e, -f is given. */

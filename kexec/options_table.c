@@ -573,6 +573,9 @@ const struct option_row option_table[] = {
 	  .help = "draw physical memory with what goes where" },
 	{ "json", .is_ours = true, .group = GROUP_REPORT, SETS(out.json),
 	  .help = "print the plan, or the failure, as JSON" },
+	{ "inspect", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true,
+	  SETS(out.inspect),
+	  .help = "print what the file KERNEL holds and what it\nneeds in memory; needs no rights" },
 	{ "debug", 'd', .group = GROUP_REPORT, SETS(out.debug),
 	  .help = "print the plan and every decision on stderr" },
 

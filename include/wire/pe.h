@@ -35,6 +35,9 @@ _Static_assert(sizeof(struct pe_coff_header) == 20, "PE Format, COFF File Header
 #define PE_OPT_MAGIC		0
 #define PE_OPT_MAGIC_PE32	0x10b
 #define PE_OPT_MAGIC_PE32_PLUS	0x20b
+#define PE_OPT_ENTRY		16	/* AddressOfEntryPoint: in memory, 0: none */
+#define PE_OPT_IMAGE_LEN	56	/* SizeOfImage */
+#define PE_OPT_CHECKSUM		64
 #define PE_OPT_SUBSYSTEM	68
 #define PE_OPT_N_DIRS_PE32	92
 #define PE_OPT_N_DIRS_PE32_PLUS	108

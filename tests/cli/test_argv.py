@@ -24,7 +24,7 @@ WORDS = [
     "--serial=ttyS1", "--serial=0x3f8", "--serial", "--serial-baud=115200", "--serial-baud=0",
     "--quiet", "--on-failure=halt", "--on-failure", "--no-checks", "--kexec-syscall-auto",
     "--kexec-file-syscall", "--kexec-syscall", "--no-cma", "--force-dtb", "--no-ifdown",
-    "--no-sync", "--dry-run", "--map", "--json", "--debug", "--host-root=/nonexistent",
+    "--no-sync", "--dry-run", "--inspect", "--map", "--json", "--debug", "--host-root=/nonexistent",
     "--host-root", "--seed=1", "--seed", "--entry=0x100000", "--module=x", "--dtb=x",
     "--real-mode", "--hotplug", "--backup=yes", "--backup", "--backup=x", "--reload", "--elf32-core-headers",
     "--pass-memmap-cmdline", "--args-elf", "--re", "--reuse", "--a", "--ap", "--m", "--lo",

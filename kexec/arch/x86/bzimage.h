@@ -41,6 +41,7 @@ enum setup_header_off {
 	HDR_SETUP_DATA = 0x250,
 	HDR_PREF_ADDRESS = 0x258,
 	HDR_INIT_SIZE = 0x260,
+	HDR_HANDOVER_OFFSET = 0x264,
 	HDR_KERNEL_INFO_OFFSET = 0x268,
 };
 
@@ -49,6 +50,8 @@ enum setup_header_off {
 
 #define XLF_KERNEL_64			(1U << 0)
 #define XLF_CAN_BE_LOADED_ABOVE_4G	(1U << 1)
+#define XLF_EFI_HANDOVER_32		(1U << 2)
+#define XLF_EFI_HANDOVER_64		(1U << 3)
 #define XLF_EFI_KEXEC			(1U << 4)
 #define XLF_5LEVEL			(1U << 5)
 #define XLF_5LEVEL_ENABLED		(1U << 6)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where a Linux kernel, what it is handed and its initrd may be, by the entry that is to be used: stated
- * once, for the plan and for whoever asks what an image needs. None of it depends on the machine.
+ * Where a Linux kernel, what it is handed and its initrd may be, by the entry that is to be used:
+ * stated once, for the plan and for whoever asks what an image needs. None of it depends on the
+ * machine.
  * Source: Documentation/arch/x86/boot.rst; arch/x86/boot/compressed/head_{64,32}.S;
  * arch/x86/kernel/head_{64,32}.S.
  */

@@ -58,8 +58,7 @@ static bool has_memory(const struct bzimage *image, const struct request *req,
 	       checked_add(kernel_len, initrd_len, &needed) && needed <= facts->ram_available;
 }
 
-const char *direct_obstacle(const struct bzimage *image, const struct request *req,
-			    const struct facts *facts)
+const char *direct_image_obstacle(const struct bzimage *image)
 {
 	const struct codec *codec;
 
@@ -69,6 +68,19 @@ const char *direct_obstacle(const struct bzimage *image, const struct request *r
 		return "the kernel is not relocatable";
 	if (image->version < 0x020c)
 		return "the boot protocol is too old to say what the kernel is";
+	codec = unpack_find(image->payload);
+	if (codec && !codec->is_built)
+		return "this kexec was built without the library that unpacks its payload";
+	return NULL;
+}
+
+const char *direct_obstacle(const struct bzimage *image, const struct request *req,
+			    const struct facts *facts)
+{
+	const char *obstacle = direct_image_obstacle(image);
+
+	if (obstacle)
+		return obstacle;
 	if (facts->cpu.is_confidential_guest)
 		return "this is a confidential guest, which only the image's own stub knows to "
 		       "start";
@@ -76,16 +88,13 @@ const char *direct_obstacle(const struct bzimage *image, const struct request *r
 		return "some memory is not accepted yet, which only the image's own stub can do";
 	if (cmdline_has_word(req->cmdline, "mem_encrypt=on"))
 		return "mem_encrypt=on needs the image's own stub";
-	codec = unpack_find(image->payload);
-	if (codec && !codec->is_built)
-		return "this kexec was built without the library that unpacks its payload";
 	if (!has_memory(image, req, facts))
 		return "the machine has less memory available than unpacking the kernel takes";
 	return NULL;
 }
 
-static int unpack_payload(const struct bzimage *image, struct arena *a, struct span *ret,
-			  struct diag *diag)
+int direct_payload(const struct bzimage *image, struct arena *a, struct span *ret,
+		   struct diag *diag)
 {
 	const struct codec *codec = unpack_find(image->payload);
 	struct span packed;
@@ -217,7 +226,7 @@ int direct_unpack(const struct bzimage *image, struct arena *a, struct direct *r
 		  struct diag *diag)
 {
 	struct span payload = { 0 };
-	int r = unpack_payload(image, a, &payload, diag);
+	int r = direct_payload(image, a, &payload, diag);
 
 	return r < 0 ? r : direct_read(image, payload, a, ret, diag);
 }

@@ -32,7 +32,12 @@ struct direct {
  */
 const char *direct_obstacle(const struct bzimage *image, const struct request *req,
 			    const struct facts *facts);
-/* The same of a payload that is unpacked already: an ELF file and its relocation table. */
+/* What of it the image alone decides. */
+const char *direct_image_obstacle(const struct bzimage *image);
+/* The payload unpacked, whatever it is: an ELF file, and what follows it. */
+must_check int direct_payload(const struct bzimage *image, struct arena *a, struct span *ret,
+			      struct diag *diag);
+/* direct_unpack() of a payload that is unpacked already: an ELF file and its relocation table. */
 must_check int direct_read(const struct bzimage *image, struct span payload, struct arena *a,
 			   struct direct *ret, struct diag *diag);
 /* Unpacks and checks; ids "direct/...", "unpack/...", "elf/...", "reloc/...". */

@@ -2,6 +2,7 @@
 #include "arch/x86/bzimage.h"
 #include "arch/x86/crash.h"
 #include "arch/x86/elf_image.h"
+#include "arch/x86/inspect_image.h"
 #include "arch/x86/multiboot.h"
 #include "arch/x86/multiboot2.h"
 #include "arch/x86/purgatory.h"
@@ -61,4 +62,19 @@ int x86_prepare_crash(const struct request *req, const struct facts *facts, stru
 int x86_plan_crash(const struct crash_plan *crash, struct plan *plan, struct diag *diag)
 {
 	return crash_plan(crash, plan, diag);
+}
+
+int x86_inspect(struct span file, const char *path, const char *profile, struct arena *a,
+		struct inspect_memory **memory, struct inspection *ret, struct diag *diag)
+{
+	*memory = arena_alloc(a, sizeof(**memory));
+	if (!*memory)
+		return fail_nomem(diag);
+	return inspect_image(file, path, profile, a, *memory, ret, diag);
+}
+
+void x86_inspect_free(struct inspect_memory *memory)
+{
+	if (memory)
+		inspect_memory_free(memory);
 }

@@ -5,6 +5,7 @@
 
 #include "budget.h"
 #include "container.h"
+#include "inspect.h"
 
 /* In the order in which they are tried; the last is NULL. */
 extern const struct image_type *const x86_formats[];
@@ -31,5 +32,13 @@ must_check int x86_plan_crash(const struct crash_plan *crash, struct plan *plan,
 /* Of a plan for a panic, which need not be placed. ret->largest points into ret. */
 void x86_estimate_budget(const struct plan *plan, const struct budget_input *in,
 			 struct budget *ret);
+
+/* What a file holds: arch/x86/inspect_image.h. *memory is what the inspection points into; free it
+ * last, also after a failure. */
+struct inspect_memory;
+must_check int x86_inspect(struct span file, const char *path, const char *profile,
+			   struct arena *a, struct inspect_memory **memory, struct inspection *ret,
+			   struct diag *diag);
+void x86_inspect_free(struct inspect_memory *memory);
 
 #endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "inspect_run.h"
+
+#include <string.h>
+
+#include "arch/x86/x86.h"
+#include "load.h"
+#include "report.h"
+#include "report_inspect.h"
+
+static const struct {
+	const char *name;
+	enum enter enter;
+} ways_in[] = {
+	{ "auto", ENTER_AUTO }, { "direct", ENTER_DIRECT }, { "64", ENTER_64 },
+	{ "32", ENTER_32 },	{ "16", ENTER_16 },
+};
+
+static void put_verdict(struct inspection *in, struct item *list, const char *name,
+			const char *entered, const struct diag *why)
+{
+	struct item *o = inspect_group(in, list, NULL);
+
+	inspect_text(in, o, "enter", name);
+	inspect_text(in, o, "verdict", why->id ? "refused" : "loads");
+	inspect_text(in, o, "entry", why->id ? NULL : entered);
+	inspect_text(in, o, "id", why->id);
+	if (why->id)
+		inspect_printf(in, o, "text", "%s", why->text);
+	else
+		inspect_text(in, o, "text", NULL);
+	if (why->id && why->advice[0] != '\0')
+		inspect_printf(in, o, "advice", "%s", why->advice);
+	else
+		inspect_text(in, o, "advice", NULL);
+}
+
+static void put_notes(struct inspection *in, const struct diag *diag)
+{
+	struct item *list = inspect_list(in, in->top, "notes");
+
+	for (const struct diag_note *n = diag->notes; n; n = n->next) {
+		struct item *o = inspect_group(in, list, NULL);
+
+		inspect_text(in, o, "id", n->id);
+		inspect_text(in, o, "text", n->text);
+		inspect_bool(in, o, "warning", n->is_warning);
+	}
+}
+
+/* What does not depend on the entry is asked once; what is no bzImage has one. */
+static void judge(struct load *l, struct inspection *in, int read_result, struct diag *why)
+{
+	const size_t n = strcmp(in->type, "bzImage") == 0 ? array_len(ways_in) : 1;
+	struct item *list = inspect_list(in, in->top, "verdicts");
+	bool is_direct = false;
+
+	if (read_result < 0) {
+		put_verdict(in, list, "auto", NULL, why);
+		put_notes(in, why);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *entered = "direct";
+		struct diag one;
+
+		diag_init(&one, l->arena);
+		l->request.enter = ways_in[i].enter;
+		/* Unpacking takes its time, and auto has done it. */
+		if (ways_in[i].enter != ENTER_DIRECT || !is_direct) {
+			if (load_plan(l, &one) == 0)
+				entered = l->plan.entry_name;
+			if (ways_in[i].enter == ENTER_AUTO && !one.id)
+				is_direct = strcmp(entered, "direct") == 0;
+		}
+		put_verdict(in, list, ways_in[i].name, entered, &one);
+		if (ways_in[i].enter == ENTER_AUTO)
+			diag_take_notes(why, &one);
+	}
+	put_notes(in, why);
+}
+
+static int print(const struct options *o, const struct inspection *in, struct diag *diag)
+{
+	if (in->is_short)
+		return fail_nomem(diag);
+	if (o->json)
+		return report_inspection_json(stdout, in, diag);
+	report_inspection(stdout, in, report_columns());
+	return 0;
+}
+
+int inspect_run(const struct options *o, struct arena *a, struct diag *diag)
+{
+	struct inspect_memory *memory = NULL;
+	struct inspection in;
+	struct diag why;
+	struct load l;
+	int r, read_result;
+
+	if (o->json) {
+		r = report_json_check(diag);
+		if (r < 0)
+			return r;
+	}
+	load_init(&l, o, a);
+	file_catch_truncation();
+	diag_init(&why, a);
+	/* Fails where the machine cannot be read or the kernel not be opened; the file is mapped. */
+	read_result = load_read(&l, &why);
+	if (l.kernel.bytes.len == 0) {
+		diag_take_failure(diag, &why);
+		r = -diag->error;
+	} else {
+		progress_stage(&l.progress, "looking into the image");
+		r = x86_inspect(l.kernel.bytes, o->kernel, o->profile, a, &memory, &in, diag);
+	}
+	if (r == 0)
+		judge(&l, &in, read_result, &why);
+	progress_end(&l.progress);
+	if (r == 0)
+		r = print(o, &in, diag);
+	x86_inspect_free(memory);
+	load_free(&l);
+	return r;
+}
