@@ -6,6 +6,7 @@
 # make check        install what is missing, build, run everything that must pass
 # make check-long   the long form of every suite
 # make install      DESTDIR, PREFIX, SBINDIR, BASHCOMPDIR, ZSHCOMPDIR
+# make sbom         what was linked in, with versions: build/kexec-ng.spdx.json
 # make deb          a Debian package that takes the place of kexec-tools
 
 MAKEFLAGS += --no-builtin-rules
@@ -31,6 +32,13 @@ JOBS    ?= $(shell nproc)
 warnings := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wundef -Wpointer-arith $(if $(WERROR),-Werror)
 CFLAGS   ?= -O2 -g
+# Whatever CFLAGS are: what makes a fault harder to use, and the same bytes wherever it is built.
+harden   := -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE \
+            -ffile-prefix-map=$(CURDIR)=.
+ifneq ($(filter -O1 -O2 -O3 -Os,$(CFLAGS)),)
+harden   += $(if $(findstring FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-D_FORTIFY_SOURCE=2)
+endif
+link     := $(if $(STATIC),-static-pie,-pie) -Wl,-z,relro,-z,now,-z,noexecstack
 common   := -std=gnu11 $(warnings) -iquote include -iquote kexec -D_GNU_SOURCE -DKEXEC_NG_VERSION='"$(VERSION)"'
 # Libraries that a build can do without: each is a -DHAVE_X and an -lX, if the compiler finds header
 # and library (with STATIC=1 the static one). Without a compiler none is there.
@@ -93,7 +101,7 @@ $(opt_stamp):
 # $(1): directory, $(2): compiler, $(3): extra flags. Objects of the command, of a sanitised
 # library and of a fuzzed one come from the same sources by the same rule.
 define objects
-$(1)/%.c.o: %.c $(opt_stamp)
+$(1)/%.c.o: %.c Makefile $(opt_stamp)
 	@mkdir -p $$(@D)
 	$(say) CC $$@
 	$(q)$(2) $(common) $(CFLAGS) $(opt_def) $(3) -MMD -MP -c -o $$@ $$<
@@ -106,7 +114,7 @@ $(1)/libkexec.a: $(lib_src:%=$(1)/%.o) $(asm:%=$(1)/%.o)
 	$(q)ar rcs $$@ $$^
 endef
 san := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-$(eval $(call objects,$(BUILD)/obj,$(CC),))
+$(eval $(call objects,$(BUILD)/obj,$(CC),$(harden)))
 $(eval $(call objects,$(BUILD)/san,$(CC),$(san) -O1))
 $(eval $(call objects,$(BUILD)/clang,$(CLANG),))
 $(eval $(call objects,$(BUILD)/fuzz-obj,$(CLANG),$(san) -O1 -fsanitize=fuzzer-no-link))
@@ -118,11 +126,11 @@ $(link_mode):
 $(BUILD)/bin/kexec: $(BUILD)/obj/kexec/main.c.o $(BUILD)/obj/libkexec.a $(link_mode)
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(STATIC),-static) -o $@ $(filter %.o %.a,$^) $(opt_lib)
+	$(q)$(CC) $(CFLAGS) $(link) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(opt_lib)
 $(BUILD)/bin/vmcore-dmesg: $(BUILD)/obj/kexec/vmcore_dmesg_main.c.o $(BUILD)/obj/libkexec.a $(link_mode)
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(q)$(CC) $(CFLAGS) $(LDFLAGS) $(if $(STATIC),-static) -o $@ $(filter %.o %.a,$^)
+	$(q)$(CC) $(CFLAGS) $(link) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
 
 # ---- tests ----------------------------------------------------------------------------------
 unit_bin := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -169,6 +177,12 @@ install: all
 	install -D -m 644 doc/vmcore-dmesg.8 $(DESTDIR)$(PREFIX)/share/man/man8/vmcore-dmesg.8
 	install -D -m 644 completion/kexec.bash $(DESTDIR)$(BASHCOMPDIR)/kexec
 	install -D -m 644 completion/_kexec $(DESTDIR)$(ZSHCOMPDIR)/_kexec
+
+# The bill of materials of build/bin/kexec, as SPDX.
+.PHONY: sbom
+sbom: $(BUILD)/bin/kexec
+	$(PYTHON) tests/lib/sbom.py $(VERSION) "$(CC)" $(BUILD)/bin/kexec $(if $(STATIC),-static) -lc $(opt_lib) \
+		> $(BUILD)/kexec-ng.spdx.json
 
 # A Debian package of what git knows: $(BUILD)/deb/kexec-ng_*.deb
 deb_tree := $(BUILD)/deb/kexec-ng-$(VERSION)
