@@ -47,7 +47,7 @@ static const struct {
 	{ "flat/", DAMAGED },
 	{ "host/", MACHINE },
 	{ "host/root", "name a folder that has proc and sys of some machine below it" },
-	{ "host/root-unconfined", "take a kernel of 5.6 or later, or an ordinary user, for --host-root" },
+	{ "host/root-unconfined", "take a kernel of 5.6 or later for --host-root" },
 	{ "initramfs/", "--initrd-unpack=no leaves it to the next kernel" },
 	{ "json/", "build kexec with json-c (Debian: libjson-c-dev)" },
 	{ "kernel/", "look for more in the kernel log (dmesg)" },
