@@ -7,8 +7,8 @@
 		"it is from (debsums, rpm -V)"
 #define UNUSUAL	"if other loaders start this image, this is a fault here: please report it with the " \
 		"file; --enter=64 leaves the unpacking to the image itself"
-#define NO_ROOM	"--map shows what is where: a smaller initrd, other limits (--mem-min, --mem-max), or " \
-		"a machine with more free memory"
+#define NO_ROOM	"--map shows what is where: take a smaller initrd, other limits (--mem-min, --mem-max), " \
+		"or a machine with more free memory"
 #define MACHINE	"run it as root, with /proc and /sys mounted and not masked by a container"
 #define USAGE	"kexec --help"
 
@@ -39,7 +39,7 @@ static const struct {
 	{ "elf/enter", "leave --enter out: an ELF program has one entry" },
 	{ "elf/interpreter", "name a kernel: /boot/vmlinuz-..." },
 	{ "elf/linux-only", "leave the option out for what is no Linux kernel" },
-	{ "elfcorehdr/", "leave out what cuts the memory map to pieces (memmap= of the running kernel)" },
+	{ "elfcorehdr/", "leave out what cuts the memory map to pieces (memmap=)" },
 	{ "file/", "check path, permissions and free memory" },
 	{ "file/directory", "name the file in it" },
 	{ "file/empty", "get it again: this copy has nothing in it" },
