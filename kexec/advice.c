@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-#define DAMAGED "the file is damaged or incomplete: get it again, and compare it with the package that " \
-		"it is from (debsums, rpm -V)"
+#define DAMAGED "the file is damaged or incomplete: get it again, and compare it with the package " \
+		"that it is from (debsums, rpm -V)"
 #define UNUSUAL	"if other loaders start this image, this is a fault here: please report it with the " \
 		"file; --enter=64 leaves the unpacking to the image itself"
-#define NO_ROOM	"--map shows what is where: take a smaller initrd, other limits (--mem-min, --mem-max), " \
-		"or a machine with more free memory"
+#define NO_ROOM	"--map shows what is where: take a smaller initrd, other limits (--mem-min, " \
+		"--mem-max), or a machine with more free memory"
 #define MACHINE	"run it as root, with /proc and /sys mounted and not masked by a container"
 #define USAGE	"kexec --help"
 
