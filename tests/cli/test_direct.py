@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The direct entry: what is in the image is unpacked, placed, relocated, and refused when wrong."""
 
+import collections
 import functools
 import hashlib
 import random
@@ -149,6 +150,58 @@ def test_initrd_finds_a_place(folder):
         assert plan.is_direct
 
 
+# -------------------------------------------------------------------------------- what is drawn
+
+LINK_PADDR, LINK_VADDR = 16 * MIB, 0xffffffff81000000
+SLOT = 2 * MIB
+
+
+def tiny_kernel():
+    """An image around a kernel of one page, with a relocation: for loads by the thousand."""
+    segment = bytes(0x100) + struct.pack("<I", LINK_VADDR % (1 << 32)) + b"\1" * (4096 - 0x104)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, LINK_PADDR, 64, 8192, 0,
+                         64, 56, 1, 64, 0, 0)
+    load = struct.pack("<IIQQQQQQ", 1, 7, 4096, LINK_VADDR, LINK_PADDR, 4096, 4096, 4096)
+    table = struct.pack("<3I", 0, 0, (LINK_VADDR + 0x100) % (1 << 32))
+    payload = (header + load).ljust(4096, b"\0") + segment + table
+    return whole().with_payload(payload).with_fields({bzimage.INIT_SIZE: MIB}).data
+
+
+def assert_uniform(cells, n_cells):
+    """Pearson's statistic, of which chance exceeds this bound once in 300,000 times."""
+    counts = collections.Counter(cells)
+    assert set(counts) <= set(range(n_cells))
+    expected = len(cells) / n_cells
+    statistic = sum((counts[n] - expected) ** 2 / expected for n in range(n_cells))
+    assert abs(statistic - (n_cells - 1)) < 4.5 * (2 * (n_cells - 1)) ** 0.5, counts
+
+
+def test_every_place_is_as_likely(folder):
+    """Over 1000 loads that draw for themselves: each of 47 slots below 4 GiB and of 20 above, and
+    virtual places, which have nothing to do with the physical ones."""
+    machine = Machine([(0, 0x9f000, 1), (MIB, 110 * MIB, 1), (4 * GIB, 4 * GIB + 40 * MIB, 1)])
+    host, where = machine.write(folder / "host"), folder / "tiny"
+    where.write_bytes(tiny_kernel())
+    low, high = (110 * MIB - LINK_PADDR) // SLOT, 40 * MIB // SLOT
+    physical, virtual, both = [], [], []
+    for _ in range(1000):
+        plan = plans.Plan(run("--dry-run", "--json", host, where).done().out)
+        assert plan.is_direct and plan["kaslr"]["drawn"]
+        at = plan.segment("kernel")["addr"]
+        assert at % SLOT == plan.delta % SLOT == 0
+        slot = (at - LINK_PADDR) // SLOT if at < 4 * GIB else low + (at - 4 * GIB) // SLOT
+        physical.append(slot)
+        virtual.append(plan.delta // SLOT)
+        both.append((slot >= low) * 2 + (plan.delta < (GIB - LINK_PADDR) // 2))
+    assert_uniform(physical, low + high)
+    # The last place ends at the end of the virtual space: 504 in cells of 12.
+    assert_uniform([place // 12 for place in virtual], (GIB - LINK_PADDR) // SLOT // 12)
+    shares = collections.Counter(both)
+    for above in (0, 2):
+        assert abs(shares[above] - shares[above + 1]) < 4.5 * (shares[above] +
+                                                               shares[above + 1]) ** 0.5
+
+
 # ------------------------------------------------------------------------------- what forbids it
 
 
@@ -170,6 +223,22 @@ def test_memory_that_is_not_accepted(folder):
     plan = plans.of(host, images.path(SMALLEST))
     assert plan["entry_name"] == "64" and "bzimage/by-stub" in plan.notes
     run("--dry-run", host, images.path(SMALLEST), "--enter=direct").failed("bzimage/not-direct")
+
+
+@pytest.mark.parametrize("flags, is_guest", [
+    ("hypervisor sev", True), ("hypervisor sev sev_es", True), ("hypervisor sev_snp", True),
+    ("hypervisor tdx_guest", True), ("sme sev sev_es", False), ("hypervisor", False)])
+def test_confidential_guest(folder, flags, is_guest):
+    """Told by what /proc/cpuinfo has; a host of such guests is none."""
+    machine = Machine(pc_map(GIB), flags=f"{FLAGS} {flags}")
+    host, kernel = machine.write(folder), images.path(SMALLEST)
+    plan = plans.of(host, kernel, machine=machine)
+    assert plan.is_direct == (not is_guest)
+    found = [note["text"] for note in plan["notes"] if note["id"] == "bzimage/by-stub"]
+    assert len(found) == is_guest and all("confidential guest" in text for text in found)
+    if is_guest:
+        run("--dry-run", host, kernel, "--enter=direct").failed("bzimage/not-direct",
+                                                                says=("confidential guest",))
 
 
 @pytest.mark.parametrize("available, initrd, is_direct", [

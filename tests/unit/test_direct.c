@@ -241,7 +241,7 @@ static void test_direct(void **state)
 	make_facts(&facts, &arena, 5 * GIB);
 	make_request(&req, payload, len);
 	memset(req.seed, 7, sizeof(req.seed));
-	assert_null(direct_obstacle(&image, &req, &facts));
+	assert_null(direct_obstacle(&image, &req, &facts, &arena));
 	assert_int_equal(direct_unpack(&image, &arena, &d, &diag), 0);
 	/* All up to .bss, its all-zero last page too; nothing of .bss. */
 	assert_int_equal(d.image_len, TEXT_LEN + DATA_LEN);
@@ -274,7 +274,7 @@ static void test_5_level_machine_and_4_level_kernel(void **state)
 	make_request(&req, payload, ELF_LEN);
 	facts.cpu.is_la57_on = true;
 	image.xloadflags = 0x1f;	/* purgatory turns it off for such a kernel */
-	assert_null(direct_obstacle(&image, &req, &facts));
+	assert_null(direct_obstacle(&image, &req, &facts, &arena));
 }
 
 static void test_nonzero_bytes_after_bss_stay(void **state)
@@ -327,20 +327,20 @@ static void test_obstacles(void **state)
 	make_facts(&facts, &arena, 5 * GIB);
 	make_request(&req, payload, ELF_LEN);
 	facts.cpu.is_confidential_guest = true;
-	assert_non_null(direct_obstacle(&image, &req, &facts));
+	assert_non_null(direct_obstacle(&image, &req, &facts, &arena));
 	facts.cpu.is_confidential_guest = false;
 	facts.has_unaccepted_memory = true;
-	assert_non_null(direct_obstacle(&image, &req, &facts));
+	assert_non_null(direct_obstacle(&image, &req, &facts, &arena));
 	facts.has_unaccepted_memory = false;
 	req.cmdline = "a mem_encrypt=on b";
-	assert_non_null(direct_obstacle(&image, &req, &facts));
+	assert_non_null(direct_obstacle(&image, &req, &facts, &arena));
 	req.cmdline = "a mem_encrypt=only";
-	assert_null(direct_obstacle(&image, &req, &facts));
+	assert_null(direct_obstacle(&image, &req, &facts, &arena));
 	image.is_relocatable = false;
-	assert_non_null(direct_obstacle(&image, &req, &facts));
+	assert_non_null(direct_obstacle(&image, &req, &facts, &arena));
 	image.is_relocatable = true;
 	image.has_payload = false;
-	assert_non_null(direct_obstacle(&image, &req, &facts));
+	assert_non_null(direct_obstacle(&image, &req, &facts, &arena));
 }
 
 /* Unpacking must not send the OOM killer after somebody. */
@@ -355,16 +355,16 @@ static void test_memory_to_unpack_in(void **state)
 	make_facts(&facts, &arena, 5 * GIB);
 	make_request(&req, payload, ELF_LEN);
 	facts.ram_available = 2 * ELF_LEN;	/* the kernel laid out, and loaded */
-	assert_null(direct_obstacle(&image, &req, &facts));
+	assert_null(direct_obstacle(&image, &req, &facts, &arena));
 	facts.ram_available--;
-	assert_non_null(direct_obstacle(&image, &req, &facts));
+	assert_non_null(direct_obstacle(&image, &req, &facts, &arena));
 	facts.ram_available = 2 * ELF_LEN + 200;
 	req.initrd = span_of(payload, 100);
-	assert_null(direct_obstacle(&image, &req, &facts));
+	assert_null(direct_obstacle(&image, &req, &facts, &arena));
 	facts.ram_available--;
-	assert_non_null(direct_obstacle(&image, &req, &facts));
+	assert_non_null(direct_obstacle(&image, &req, &facts, &arena));
 	facts.ram_available = 0;
-	assert_null(direct_obstacle(&image, &req, &facts));
+	assert_null(direct_obstacle(&image, &req, &facts, &arena));
 	/* Packed, it is unpacked first: its last word says how long it is then. */
 	req.initrd = span_of(NULL, 0);
 	memcpy(payload, "\x02\x21\x4c\x18", 4);
@@ -373,13 +373,13 @@ static void test_memory_to_unpack_in(void **state)
 		skip();
 	image.payload_format = "lz4";
 	facts.ram_available = 9 * MIB;
-	assert_null(direct_obstacle(&image, &req, &facts));
+	assert_null(direct_obstacle(&image, &req, &facts, &arena));
 	facts.ram_available--;
-	assert_non_null(direct_obstacle(&image, &req, &facts));
+	assert_non_null(direct_obstacle(&image, &req, &facts, &arena));
 	/* Longer than init_size cannot be true, and is no reason to leave it to the stub. */
 	set32(payload, ELF_LEN - 4, 0xffffffff);
 	facts.ram_available = 3 * image.window_len;
-	assert_null(direct_obstacle(&image, &req, &facts));
+	assert_null(direct_obstacle(&image, &req, &facts, &arena));
 }
 
 static void test_command_line(void **state)

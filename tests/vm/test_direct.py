@@ -307,7 +307,7 @@ def test_fallbacks(without_codecs, log_folder):
     jumps = {
         "mem_encrypt=on": Jump(kernel("6.1-cloud"), "-d", "mem_encrypt=on"),
         "not relocatable": Jump(kernel("6.1-cloud"), "-d", image=fixed),
-        "without the library": Jump(kernel("6.12-amd64"), "-d", program="/sbin/kexec-bare")}
+        "packed with zstd, and this kexec was built without libzstd": Jump(kernel("6.12-amd64"), "-d", program="/sbin/kexec-bare")}
     programs = {"/sbin/kexec-bare": without_codecs, **libraries_of(without_codecs)}
     with Chain(Machine(memory=1024), kernel("6.1-cloud"), [*jumps.values()], log_folder,
                programs=programs) as chain:

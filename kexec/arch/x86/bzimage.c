@@ -91,7 +91,7 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 
 	if (req->enter != ENTER_AUTO && req->enter != ENTER_DIRECT)
 		return 0;
-	obstacle = direct_obstacle(&own->image, req, facts);
+	obstacle = direct_obstacle(&own->image, req, facts, plan->arena);
 	if ((own->image.xloadflags & XLF_KERNEL_64) && !may_use_below_4gib(req, facts) &&
 	    paging_as_stub(&own->image, req, facts) != PAGING_KEEP)
 		obstacle = "purgatory may not go below 4 GiB (--mem-min, or the reservation), where "

@@ -58,7 +58,15 @@ static bool has_memory(const struct bzimage *image, const struct request *req,
 	       checked_add(kernel_len, initrd_len, &needed) && needed <= facts->ram_available;
 }
 
-const char *direct_image_obstacle(const struct bzimage *image)
+static const char *missing_library(const struct codec *codec, struct arena *a)
+{
+	const char *text = arena_printf(a, "its payload is packed with %s, and this kexec was "
+					   "built without %s", codec->name, codec->library);
+
+	return text ? text : "this kexec was built without the library that unpacks its payload";
+}
+
+const char *direct_image_obstacle(const struct bzimage *image, struct arena *a)
 {
 	const struct codec *codec;
 
@@ -70,14 +78,14 @@ const char *direct_image_obstacle(const struct bzimage *image)
 		return "the boot protocol is too old to say what the kernel is";
 	codec = unpack_find(image->payload);
 	if (codec && !codec->is_built)
-		return "this kexec was built without the library that unpacks its payload";
+		return missing_library(codec, a);
 	return NULL;
 }
 
 const char *direct_obstacle(const struct bzimage *image, const struct request *req,
-			    const struct facts *facts)
+			    const struct facts *facts, struct arena *a)
 {
-	const char *obstacle = direct_image_obstacle(image);
+	const char *obstacle = direct_image_obstacle(image, a);
 
 	if (obstacle)
 		return obstacle;

@@ -28,12 +28,12 @@ struct direct {
 
 /*
  * Why this load cannot go the direct way, as a person reads it; NULL if nothing is known that forbids
- * it. Cheap: looks at the header, the machine and the command line only.
+ * it. Cheap: looks at the header, the machine and the command line only. a: for the text.
  */
 const char *direct_obstacle(const struct bzimage *image, const struct request *req,
-			    const struct facts *facts);
+			    const struct facts *facts, struct arena *a);
 /* What of it the image alone decides. */
-const char *direct_image_obstacle(const struct bzimage *image);
+const char *direct_image_obstacle(const struct bzimage *image, struct arena *a);
 /* The payload unpacked, whatever it is: an ELF file, and what follows it. */
 must_check int direct_payload(const struct bzimage *image, struct arena *a, struct span *ret,
 			      struct diag *diag);

@@ -116,7 +116,7 @@ static bool put_kernel(struct inspection *in, const struct bzimage *image, struc
 	struct span unpacked = { 0 };
 	bool is_read = false;
 
-	if (!direct_image_obstacle(image) || image->has_payload) {
+	if (!direct_image_obstacle(image, in->arena) || image->has_payload) {
 		if (direct_payload(image, in->arena, &unpacked, why) < 0)
 			unpacked = (struct span){ 0 };
 	}
@@ -151,7 +151,7 @@ void inspect_bzimage(struct inspection *in, struct span file)
 	find_parts(in, &image, file);
 	is_read = put_kernel(in, &image, file, &elf, &findings, &why);
 	put_abilities(in, &image, is_read, &findings);
-	obstacle = direct_image_obstacle(&image);
+	obstacle = direct_image_obstacle(&image, in->arena);
 	if (!obstacle && is_read)
 		has_direct = direct_read(&image, elf.file, in->arena, &direct, &why) == 0;
 	if (!obstacle && !has_direct)
