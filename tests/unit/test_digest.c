@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +15,22 @@
 static struct arena arena;
 static struct diag diag;
 static struct plan plan;
+
+static bool are_threads_refused;
+static unsigned int n_threads;
+
+/* In front of the real one: what the loader calls is this. */
+int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr,
+		   void *(*entry)(void *), void *restrict arg)
+{
+	int (*next)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+	if (are_threads_refused)
+		return EAGAIN;
+	n_threads++;
+	*(void **)&next = dlsym(RTLD_NEXT, "pthread_create");
+	return next(thread, attr, entry, arg);
+}
 
 static int start(void **state)
 {
@@ -118,6 +138,28 @@ static void test_long(void **state)
 	}
 }
 
+/* As many processors as this process has take part, and the table is the same without them. */
+static void test_on_several_processors(void **state)
+{
+	const enum digest digests[] = { DIGEST_CRC32C, DIGEST_SHA256 };
+	cpu_set_t set;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	add(400 * CHUNK + 5, true);
+	for (size_t i = 0; i < 2; i++) {
+		const uint8_t *with, *without;
+
+		n_threads = 0;
+		with = digest_all(digests[i]);
+		assert_int_equal(n_threads, min_size((size_t)CPU_COUNT(&set), 5) - 1);
+		are_threads_refused = true;
+		without = digest_all(digests[i]);
+		are_threads_refused = false;
+		assert_memory_equal(with, without, digest_table_len(&plan, digests[i]));
+	}
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -136,6 +178,7 @@ int main(void)
 		UNIT(test_n_chunks),
 		UNIT(test_table),
 		UNIT(test_long),
+		UNIT(test_on_several_processors),
 		UNIT(test_names),
 	};
 
