@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Exit statuses, what goes to which stream, what a terminal gets, and what happens without room."""
 
+import contextlib
 import os
+import pty
 import re
+import subprocess
 
 import pytest
 
@@ -106,6 +109,41 @@ def test_json_and_picture_together(pc, small):
     out = run("--dry-run", "--json", "--map", "--seed=1", pc, small).done().out
     json = run("--dry-run", "--json", "--seed=1", pc, small).done().out
     assert out.startswith(json) and b"physical memory" in out[len(json):]
+
+
+# --------------------------------------------------------------------------------- what takes long
+
+LINE = re.compile(rb"\r\[[#.]{24}\] [|/\\-] [a-z ,]+\x1b\[K")
+
+
+def on_a_terminal(pc, kernel, seconds):
+    """What a terminal gets on stderr from a load whose initrd comes through a pipe that late."""
+    ours, terminal = pty.openpty()
+    with subprocess.Popen(["/bin/sh", "-c", f"sleep {seconds}; echo"],
+                          stdout=subprocess.PIPE) as late:
+        run("--dry-run", "--initrd=/dev/stdin", pc, kernel, stdin=late.stdout, stderr=terminal)
+    os.close(terminal)
+    said = b""
+    with open(ours, "rb", buffering=0) as f, contextlib.suppress(OSError):  # EIO: nobody is there
+        while part := f.read(4096):
+            said += part
+    return said
+
+
+def test_progress(pc, small):
+    """A line that comes after half a second, moves, and is gone at the end."""
+    said = on_a_terminal(pc, small, 1.2)
+    lines = LINE.findall(said)
+    assert len(lines) > 2 and b"reading the files" in lines[0]
+    assert len({line for line in lines}) > 1, "it does not move"
+    assert LINE.sub(b"", said) == b"\r\x1b[K"
+
+
+def test_no_progress(pc, small):
+    """Neither before half a second nor where nobody reads it."""
+    assert on_a_terminal(pc, small, 0) == b""
+    with subprocess.Popen(["/bin/sh", "-c", "sleep 1.2; echo"], stdout=subprocess.PIPE) as late:
+        run("--dry-run", "--initrd=/dev/stdin", pc, small, stdin=late.stdout).done()
 
 
 # ------------------------------------------------------------------------------------- what fails
