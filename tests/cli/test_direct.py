@@ -405,8 +405,8 @@ def test_wrong_kernel(folder, pc, name):
         assert result.status == 255 and result.out == b"", result
         found, = result.reasons()
         assert found["id"].startswith(expected), result
-    if expected != "bzimage/payload-unknown":  # that is in the first bytes, which all look at
-        plans.of(pc, where, "--enter=64")
+        assert b"--enter=64" in result.err, result
+    plans.of(pc, where, "--enter=64")
 
 
 def test_kernel_without_relocations(folder, pc):

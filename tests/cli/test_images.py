@@ -132,6 +132,10 @@ DAMAGE = {
 }
 
 
+# What only the stub has to make sense of: --enter=64 insists.
+BY_STUB = ("bzimage/payload-unknown", "bzimage/payload-trailer")
+
+
 @pytest.mark.parametrize("enter", ["auto", "64", "direct"])
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage(folder, pc, name, enter):
@@ -142,6 +146,9 @@ def test_damage(folder, pc, name, enter):
     where.write_bytes(damage(whole))
     if enter == "direct" and expected == "bzimage/fixed-address-low":
         expected, says = "bzimage/not-direct", lambda image: ("relocatable",)
+    if enter == "64" and expected in BY_STUB:
+        assert plans.of(pc, where, "--enter=64").segment("kernel")["len"] == len(damage(whole).kernel)
+        return
     run("--dry-run", pc, where, f"--enter={enter}").failed(expected, says=says(whole))
 
 

@@ -16,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 			__builtin_trap();
 		if (b.has_payload && (b.payload.data < b.kernel.data || b.payload.len > b.kernel.len))
 			__builtin_trap();
+		if (bzimage_check_payload(&b, &diag) < 0 && !diag.id)
+			__builtin_trap();
 		if (b.header_end > b.setup_len || b.header_end > 0x290)
 			__builtin_trap();
 	} else if (!diag.id) {

@@ -22,7 +22,8 @@ static const char *parse_id(size_t len)
 
 	memcpy(copy, image, len);
 	diag_init(&diag, &arena);
-	if (bzimage_parse(span_of(copy, len), &arena, &parsed, &diag) == 0) {
+	if (bzimage_parse(span_of(copy, len), &arena, &parsed, &diag) == 0 &&
+	    bzimage_check_payload(&parsed, &diag) == 0) {
 		strcpy(id, "ok");
 	} else {
 		assert_non_null(diag.id);

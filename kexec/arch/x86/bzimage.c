@@ -79,6 +79,16 @@ static void enter_directly(struct bzimage_plan *own, const struct request *req,
 	plan->vaddr_delta = own->direct.vaddr_delta;
 }
 
+static bool looks_inside(const struct request *req)
+{
+	return req->enter == ENTER_AUTO || req->enter == ENTER_DIRECT;
+}
+
+static int advise_by_stub(struct diag *diag)
+{
+	return fail_advise(diag, "get the image again; --enter=64 loads it without looking inside");
+}
+
 /*
  * The direct entry, if it can be: sets own->is_direct. With --enter=auto what forbids it is noted,
  * and one of the stub's entries will do; what is broken is refused.
@@ -89,7 +99,7 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 	const char *obstacle;
 	int r;
 
-	if (req->enter != ENTER_AUTO && req->enter != ENTER_DIRECT)
+	if (!looks_inside(req))
 		return 0;
 	obstacle = direct_obstacle(&own->image, req, facts, plan->arena);
 	if ((own->image.xloadflags & XLF_KERNEL_64) && !may_use_below_4gib(req, facts) &&
@@ -99,8 +109,7 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 	if (!obstacle) {
 		r = direct_unpack(&own->image, plan->arena, &own->direct, diag);
 		if (r < 0 && r != -ENOMEM)
-			return fail_advise(diag, "get the image again; --enter=64 loads it without "
-						 "looking inside");
+			return advise_by_stub(diag);
 		if (r == 0)
 			r = direct_choose_base(&own->image, req, facts, plan->arena, &own->direct,
 					       diag);
@@ -254,6 +263,8 @@ static int bzimage_plan(const struct request *req, const struct facts *facts, st
 	r = bzimage_parse(req->kernel, plan->arena, &own->image, diag);
 	if (r < 0)
 		return r;
+	if (looks_inside(req) && bzimage_check_payload(&own->image, diag) < 0)
+		return advise_by_stub(diag);
 	if ((own->image.xloadflags & XLF_KERNEL_64) && !facts->cpu.has_long_mode)
 		return fail(diag, EINVAL, "bzimage/cpu-is-32-bit",
 			    "this is a 64-bit kernel, and the CPU has no long mode");
@@ -294,7 +305,9 @@ int bzimage_finish(const struct request *req, const struct facts *facts, struct 
 		plan->jump_entry = kernel->addr + own->direct.entry_off;
 		if (!own->direct.is_64)
 			plan->vaddr_delta = kernel->addr - own->direct.link_start;
-		return direct_relocate(&own->direct, kernel->addr, diag);
+		if (direct_relocate(&own->direct, kernel->addr, diag) < 0)
+			return own->image.has_payload ? advise_by_stub(diag) : -diag->error;
+		return 0;
 	}
 	plan->jump_entry = kernel->addr + (plan->jump_mode == JUMP_64 ? ENTRY_64_OFF : 0);
 	return 0;

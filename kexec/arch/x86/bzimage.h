@@ -80,7 +80,7 @@ struct bzimage {
 	bool has_payload;
 	struct span payload;	/* compressed, with its length trailer */
 	const char *payload_format;	/* "gzip", "xz", ...; "unknown" */
-	uint32_t payload_out_len;	/* what the trailer says it unpacks to */
+	uint32_t payload_out_len;	/* what the trailer says it unpacks to, 0 included */
 };
 
 /* 0, or -ENOEXEC: no bzImage. A bzImage that is broken passes. */
@@ -88,6 +88,9 @@ must_check int bzimage_probe(struct span file, struct diag *why);
 /* Reads and checks the header; ids "bzimage/...". Lengths are positive and inside the file after it. */
 must_check int bzimage_parse(struct span file, struct arena *a, struct bzimage *ret,
 			     struct diag *diag);
+/* Is the payload of a known format, with a length? "bzimage/payload-unknown",
+ * "bzimage/payload-trailer". Of no interest to who leaves it to the image's stub. */
+must_check int bzimage_check_payload(const struct bzimage *image, struct diag *diag);
 
 /*
  * The part of planning that a kernel shares which comes without a setup header, as an ELF file: image

@@ -250,32 +250,24 @@ static int read_window(struct span file, struct bzimage *image, struct diag *dia
 	return 0;
 }
 
-static int check_payload(struct bzimage *image, struct diag *diag)
+int bzimage_check_payload(const struct bzimage *image, struct diag *diag)
 {
-	const struct codec *codec = unpack_find(image->payload);
-
-	if (!codec)
+	if (!image->has_payload)
+		return 0;
+	if (strcmp(image->payload_format, "unknown") == 0)
 		return fail(diag, EINVAL, "bzimage/payload-unknown",
 			    "the payload begins with %#x: no compression format of the boot "
 			    "protocol",
 			    get32(image->payload, 0));
-	image->payload_format = codec->name;
-	if (strcmp(image->payload_format, "elf") == 0)
-		return 0;
-	/* In every compressed format the last four bytes are the length of what comes out. */
-	if (!span_le32(image->payload, image->payload.len - 4, &image->payload_out_len) ||
-	    image->payload_out_len == 0)
+	if (strcmp(image->payload_format, "elf") != 0 && image->payload_out_len == 0)
 		return fail(diag, EINVAL, "bzimage/payload-trailer",
 			    "the payload's last four bytes must be its unpacked length, found 0");
-	if (image->version >= 0x020a && image->payload_out_len > image->window_len)
-		return fail(diag, EINVAL, "bzimage/init-size-below-payload",
-			    "init_size is %" PRIu64 " bytes, the payload unpacks to %u",
-			    image->window_len, image->payload_out_len);
 	return 0;
 }
 
 static int read_payload(struct span file, struct bzimage *image, struct diag *diag)
 {
+	const struct codec *codec;
 	uint32_t off, len;
 
 	image->payload_format = "none";
@@ -295,7 +287,17 @@ static int read_payload(struct span file, struct bzimage *image, struct diag *di
 			    "the payload of %u bytes at %#x reaches beyond the kernel's %zu bytes",
 			    len, off, image->kernel.len);
 	image->has_payload = true;
-	return check_payload(image, diag);
+	codec = unpack_find(image->payload);
+	image->payload_format = codec ? codec->name : "unknown";
+	if (!codec || strcmp(codec->name, "elf") == 0)
+		return 0;
+	/* In every compressed format the last four bytes are the length of what comes out. */
+	image->payload_out_len = get32(image->payload, image->payload.len - 4);
+	if (image->version >= 0x020a && image->payload_out_len > image->window_len)
+		return fail(diag, EINVAL, "bzimage/init-size-below-payload",
+			    "init_size is %" PRIu64 " bytes, the payload unpacks to %u",
+			    image->window_len, image->payload_out_len);
+	return 0;
 }
 
 static int read_kernel_info(struct span file, struct bzimage *image, struct diag *diag)
