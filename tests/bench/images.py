@@ -35,6 +35,11 @@ class Second:
     stub: bytes         # the first code of the 64-bit entries
     entry: bytes
 
+    def payload_facts(self):
+        packed = WORK / f"payload-{self.kernel.name}"
+        return {"compression": self.compression, "packed_len": packed.stat().st_size,
+                "len": self.vmlinux.stat().st_size, "unpack_s": self.unpack_s}
+
 
 def payload(image):
     """The compressed kernel inside a bzImage, and how long it says it is unpacked."""

@@ -175,6 +175,10 @@ def native_tables(r):
         out.append(table(("digest, 64 MiB, one thread", "MB/s", "times the faster kexec-tools"),
                          [(text, f"{speed[k] / 1e6:.0f}", f"{speed[k] / best:.1f}")
                           for k, text in names.items() if k in speed]))
+    out.append(table(
+        ("payload, by the command line tool", "packed bytes", "unpacked bytes", "CPU ms"),
+        [(f"{name}, {v['compression']}", v["packed_len"], v["len"], f"{v['unpack_s'] * 1e3:.0f}")
+         for name, v in r.native.get("payloads", {}).items()]))
     loads = r.native.get("loads")
     if loads:
         out.append(table(("load, up to the system call", "user ms", "system ms", "wall ms",
@@ -221,7 +225,7 @@ def model_row(r, row):
         digest = "ours-sha256-portable"
     unpack = 0
     if "unpack" in phases:
-        unpack = (r.native["unpack_s"][row["second"]] +
+        unpack = (r.native["payloads"][row["second"]]["unpack_s"] +
                   phases["unpack"]["repeated_bytes"] / speed["copy"])
     rest = sum(phases[p]["insns"] - phases[p]["repeated"] for p in ("shutdown", "copy", "startup"))
     return {"copy": copy, "check": copied / speed[digest] if digest else 0, "unpack": unpack,
