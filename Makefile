@@ -5,6 +5,7 @@
 # make demo         install what is missing, build, boot one kernel from another in QEMU
 # make check        install what is missing, build, run everything that must pass
 # make check-long   the long form of every suite
+# make fuzz TIME=N  each fuzz target for N seconds; fuzz-coverage: what the corpora reach
 # make install      DESTDIR, PREFIX, SBINDIR, BASHCOMPDIR, ZSHCOMPDIR
 # make sbom         what was linked in, with versions: build/kexec-ng.spdx.json
 # make deb          a Debian package that takes the place of kexec-tools
@@ -73,7 +74,7 @@ asm := $(sort $(wildcard kexec/arch/x86/*.S))
 mains    := kexec/main.c kexec/vmcore_dmesg_main.c
 lib_src  = $(filter-out $(mains),$(src)) $(PURGATORY_SHARED)
 
-.PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke install deb clean
+.PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke fuzz fuzz-coverage install deb clean
 all: $(BUILD)/bin/kexec $(BUILD)/bin/vmcore-dmesg
 	$(if $(opt_missing),@echo '  without optional libraries; to have them install $(opt_missing)')
 
@@ -157,6 +158,24 @@ unit-purgatory: $(BUILD)/unit/test_purgatory
 FUZZ_SECONDS ?= 5
 fuzz-smoke: $(fuzz_bin)
 	tests/fuzz/run $(FUZZ_SECONDS) $(fuzz_bin)
+
+# TIME seconds for each target, on all of the machine; what is worth keeping goes into the tree.
+TIME ?= 600
+fuzz: $(fuzz_bin)
+	printf '%s\n' $(fuzz_bin) | xargs -P $(JOBS) -n 1 tests/fuzz/run $(TIME)
+	tests/fuzz/keep $(fuzz_bin)
+
+# What of each reader of foreign bytes the corpora reach; fails below 90 per cent of its lines.
+cov := -O1 -g -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcoverage-mapping
+cov_bin := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-cov/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+$(eval $(call objects,$(BUILD)/cov-obj,$(CLANG),$(cov)))
+$(BUILD)/fuzz-cov/fuzz_%: tests/fuzz/fuzz_%.c $(unit_lib) $(BUILD)/cov-obj/libkexec.a
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(q)$(CLANG) $(common) $(CFLAGS) $(opt_def) $(cov) -fsanitize=fuzzer -iquote tests/unit -o $@ $< \
+		$(unit_lib) $(BUILD)/cov-obj/libkexec.a $(opt_lib)
+fuzz-coverage: $(cov_bin)
+	$(PYTHON) tests/fuzz/coverage $(BUILD) $(cov_bin)
 
 demo:
 	tests/lib/install demo
