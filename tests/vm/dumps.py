@@ -71,14 +71,17 @@ class Tools:
 
 
 def crashed(first, capture_job, log, files=None, append="", machine=None, trigger=None,
-            reserve="256M"):
-    """A guest whose kernel is about to panic; capture_job is what its capture kernel does."""
+            reserve="256M", options=""):
+    """A guest whose kernel is about to panic; capture_job is what its capture kernel does.
+
+    options are more words for kexec -p.
+    """
     program = vmcore_dmesg_binary()
     capture = initramfs({"capture": capture_job}, {"/sbin/vmcore-dmesg": program,
                                                    **libraries_of(program), **(files or {}),
                                                    "/tmp/for-makedumpfile": b""})
     job = "\n".join([
-        f"run /sbin/kexec -p /crash/vmlinuz --initrd=/crash/initrd '--append={CAPTURE_APPEND}'",
+        f"run /sbin/kexec -p {options} /crash/vmlinuz --initrd=/crash/initrd '--append={CAPTURE_APPEND}'",
         "expect-file /sys/kernel/kexec_crash_loaded",
         f"write /proc/sys/kernel/core_pattern '{KERNEL_MARK}'",
         f"write /file-mark '{FILE_MARK}'",

@@ -120,6 +120,25 @@ def test_dump(request, name, log_folder, tmp_path):
         check_backtrace(core, kernel(name).release)
 
 
+@pytest.mark.long_form
+@pytest.mark.parametrize("name", KERNELS)
+def test_dump_with_32_bit_headers(name, log_folder):
+    """They have no virtual addresses, and makedumpfile finds its way without."""
+    tools = Tools.of(SUITE[name])
+    job = "\n".join([
+        "proof capture",
+        f"run {tools.in_guest('-l -d 31 /proc/vmcore /dump')}",
+        f"run {tools.in_guest('--dump-dmesg /dump /log')}",
+        f"search /log '{LOG_MARK}'",
+        "proof done",
+    ])
+    with crashed(name, job, log_folder, files=tools.guest_files,
+                 options="--elf32-core-headers") as guest:
+        guest.expect("NG-PROOF capture", allow=PANIC)
+        assert found(guest, "/log") == 1
+        guest.expect("NG-PROOF done")
+
+
 @pytest.mark.parametrize("name", ["5.10-amd64", "6.1-686-pae"])
 def test_log_of_other_kernels(name, log_folder, tmp_path):
     """Kernels that no capture kernel is tested with: what they have in memory while they run."""

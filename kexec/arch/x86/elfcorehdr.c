@@ -11,9 +11,11 @@ struct writer {
 	uint8_t *at;	/* of the next program header */
 };
 
+/* The text is in RAM as well: all that its header tells is the address it runs at, which has more
+ * than 32 bits. */
 static bool has_text(const struct elfcorehdr *e)
 {
-	return range_len(e->crash->text) > 0;
+	return range_len(e->crash->text) > 0 && e->core_class == CORE_64;
 }
 
 static size_t count(const struct elfcorehdr *e)
@@ -56,11 +58,12 @@ int elfcorehdr_len(const struct elfcorehdr *e, uint64_t *ret, struct diag *diag)
 
 static void put_header(struct writer *w, const Elf64_Phdr *p)
 {
-	/* The direct map of a 64-bit kernel is out of reach for a 32-bit address. */
+	/* A 64-bit kernel's address has no place here. 0 is none, to makedumpfile too: its
+	 * NOT_KV_ADDR. */
 	const Elf32_Phdr narrow = {
 		.p_type = p->p_type,
 		.p_offset = (Elf32_Off)p->p_offset,
-		.p_vaddr = p->p_vaddr > UINT32_MAX ? UINT32_MAX : (Elf32_Addr)p->p_vaddr,
+		.p_vaddr = p->p_vaddr > UINT32_MAX ? 0 : (Elf32_Addr)p->p_vaddr,
 		.p_paddr = (Elf32_Addr)p->p_paddr,
 		.p_filesz = (Elf32_Word)p->p_filesz,
 		.p_memsz = (Elf32_Word)p->p_memsz,

@@ -8,6 +8,9 @@
  *	PT_LOAD		the kernel itself, by its virtual address
  *	PT_LOAD		each range of RAM, with its virtual address in the direct map
  *
+ * ELF32 headers have no virtual addresses, and so no header for the kernel itself: those of a 64-bit
+ * kernel do not fit.
+ *
  * Offsets are physical addresses, of what the capture kernel then copies or maps.
  * Source: fs/proc/vmcore.c; kernel/crash_core.c, crash_prepare_elf64_headers().
  */
