@@ -6,6 +6,7 @@ import pytest
 import images
 import pe
 import plans
+import test_multiboot as multiboot
 from kexec_run import run
 from machines import FLAGS, GIB, MIB, RAM, TIB, Machine, in_pieces, pc as pc_map
 
@@ -154,6 +155,20 @@ def test_reports(folder, form):
     assert "elfcorehdr" in text
     assert ("256 MiB of RAM for" in text or "255.1 MiB of RAM for" in text) == bool(form)
     assert ("region 0x40000000 - 0x4fffffff, 256 MiB" in text) == (not form)
+
+
+@pytest.mark.parametrize("image, words, reason", [
+    (multiboot.elf(multiboot.header_1()), (), "multiboot/crash"),
+    (multiboot.elf(multiboot.header_2()), (), "multiboot/crash"),
+    (multiboot.elf(bits=64), ("--args-elf",), "elf/linux-only"),
+    (multiboot.elf(bits=32), ("--args-none",), "elf/linux-only"),
+    (None, ("--enter=16",), "real-mode/crash"),
+], ids=["multiboot", "multiboot2", "ELF notes", "program", "real mode"])
+def test_no_reader_of_dumps(folder, image, words, reason):
+    """What would not learn of the dead kernel is refused, and why is said."""
+    (folder / "image").write_bytes(image or images.path("6.1-amd64").read_bytes())
+    run("--dry-run", MACHINES["low"].write(folder / "host"), "-p", *words,
+        folder / "image").failed(reason, says=["panic"])
 
 
 def test_unified_kernel_image(folder):

@@ -25,6 +25,7 @@
  *				"A B" is in it; one line of JSON
  *	on-cpu N COMMAND...	the command, on that CPU
  *	wait			until the host sends a line
+ *	await PATH TEXT		until the file is TEXT
  *	limit SECONDS		for all that follows, from here
  *	sleep SECONDS, poweroff, reboot
  */
@@ -856,6 +857,24 @@ static void do_wait(void)
 	} while (c != '\n');
 }
 
+static void do_await(char **words)
+{
+	enum { TURN_US = 100 * 1000, TURNS = 600 };
+
+	if (!words[1] || !words[2])
+		failed("await: wants PATH TEXT");
+	for (int i = 0; i < TURNS; i++) {
+		char *text = text_of(words[1]);
+		int is_there = !strcmp(text, words[2]);
+
+		free(text);
+		if (is_there)
+			return;
+		usleep(TURN_US);
+	}
+	failed("%s did not become %s", words[1], words[2]);
+}
+
 static unsigned int count_of(char **words)
 {
 	if (!words[1])
@@ -919,6 +938,8 @@ static void do_command(char **words)
 		do_on_cpu(words);
 	} else if (!strcmp(verb, "wait")) {
 		do_wait();
+	} else if (!strcmp(verb, "await")) {
+		do_await(words);
 	} else if (!strcmp(verb, "limit")) {
 		alarm(count_of(words));
 	} else if (!strcmp(verb, "sleep")) {
