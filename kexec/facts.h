@@ -115,6 +115,7 @@ struct crash_facts {
 	 * not. */
 	const struct range *notes;
 	size_t n_notes;
+	uint32_t n_possible;	/* CPUs that there may ever be; 0: unknown */
 	struct range vmcoreinfo;	/* its note; empty: unknown */
 	bool has_page_offset;
 	uint64_t page_offset;		/* virtual address of physical 0 in the direct map */

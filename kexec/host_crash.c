@@ -54,6 +54,25 @@ static int read_cpus(const struct host_tree *t, struct arena *a, struct crash_fa
 	return 0;
 }
 
+/* "0-7", or a list of such: the highest number comes last. */
+static uint32_t count_possible(const struct host_tree *t)
+{
+	struct host_attr attr;
+	struct span last;
+	uint64_t n;
+	size_t at;
+
+	if (host_attr_read(t, &attr, CPUS "/possible") < 0)
+		return 0;
+	at = attr.text.len;
+	while (at > 0 && attr.text.data[at - 1] >= '0' && attr.text.data[at - 1] <= '9')
+		at--;
+	if (!span_sub(attr.text, at, attr.text.len - at, &last) || !text_number(last, &n) ||
+	    n >= CPUS_MAX)
+		return 0;
+	return (uint32_t)n + 1;
+}
+
 /* "0x000000007f9b4000 1024": the second number is hexadecimal too. */
 static void read_vmcoreinfo(const struct host_tree *t, struct crash_facts *crash)
 {
@@ -164,6 +183,7 @@ int host_read_crash(const struct host_tree *t, struct arena *a, struct facts *f,
 	if (r < 0)
 		return r;
 	read_vmcoreinfo(t, crash);
+	crash->n_possible = count_possible(t);
 	crash->is_loaded = read_kexec_number(t, "crash_loaded", &v) && v == 1;
 	crash->is_kept_current = crash->is_loaded && is_kept_current(t);
 	if (may_be_kept_current(t) && read_kexec_number(t, "crash_elfcorehdr_size", &v))

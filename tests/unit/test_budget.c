@@ -133,6 +133,11 @@ static void test_cpus(void **state)
 		in.cmdline = cases[i].cmdline;
 		assert_int_equal(len_of("per-CPU areas"), cases[i].n_counted * one);
 	}
+	/* Some may be plugged in: the capture kernel is ready for them, too. */
+	in.cmdline = "maxcpus=1";
+	facts.crash.n_notes = 2;
+	facts.crash.n_possible = 64;
+	assert_int_equal(len_of("per-CPU areas"), 64 * one);
 }
 
 static void test_swiotlb(void **state)

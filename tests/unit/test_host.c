@@ -336,7 +336,8 @@ static void test_any_one_file_broken(void **state)
 		"proc/iomem", "proc/cmdline", "proc/consoles", "proc/meminfo", "proc/cpuinfo",
 		"proc/fb", "proc/sys/kernel/osrelease", "proc/sys/kernel/kexec_load_disabled",
 		"proc/sys/kernel/kexec_load_limit_reboot", "proc/kcore", "sys/kernel/vmcoreinfo",
-		"sys/devices/system/cpu", "sys/devices/system/cpu/cpu0/crash_notes",
+		"sys/devices/system/cpu", "sys/devices/system/cpu/possible",
+		"sys/devices/system/cpu/cpu0/crash_notes",
 		"sys/devices/system/cpu/cpu0/crash_notes_size", "sys/kernel/kexec/crash_cma_ranges",
 		"sys/kernel/kexec/crash_loaded", "sys/firmware/memmap/2/start",
 		"sys/firmware/memmap/2/end", "sys/firmware/memmap/2/type", "sys/firmware/memmap",
@@ -1244,6 +1245,26 @@ static void test_cpus_with_any_numbers(void **state)
 	assert_notes(2, 0x1bf712a40, 1024);
 }
 
+static void test_possible_cpus(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t n;
+	} cases[] = {
+		{ "0\n", 1 }, { "0-7\n", 8 }, { "0,2-255\n", 256 }, { "", 0 }, { "\n", 0 },
+		{ "0-\n", 0 }, { "0-x\n", 0 }, { "0-65536\n", 0 },
+		{ "0-99999999999999999999999\n", 0 },
+	};
+
+	(void)state;
+	assert_int_equal(facts.crash.n_possible, 0);
+	for (size_t i = 0; i < array_len(cases); i++) {
+		put("sys/devices/system/cpu/possible", cases[i].text);
+		read_again();
+		assert_int_equal(facts.crash.n_possible, cases[i].n);
+	}
+}
+
 static void test_vmcoreinfo(void **state)
 {
 	static const char *const bad[] = { "", "0\n", "0x7f9b4000\n", "0x7f9b4000 0\n",
@@ -1309,6 +1330,7 @@ int main(void)
 		test(test_any_one_file_broken),
 		test(test_fifo_does_not_block),
 		test(test_cpus_with_any_numbers),
+		test(test_possible_cpus),
 		test(test_vmcoreinfo),
 		test(test_what_the_kernel_does_about_a_dump),
 		test(test_memory_of_drivers_is_dumped),

@@ -250,7 +250,8 @@ FACTS_TREE = """
     /sys/kernel/crash_elfcorehdr_size /sys/kernel/vmcoreinfo /sys/kernel/security/lockdown
     /sys/class/graphics /sys/class/drm /sys/class/tty/ttyS0 /sys/class/tty/ttyS1
     /sys/devices/system/cpu/cpu0 /sys/devices/system/cpu/cpu1 /sys/devices/system/cpu/cpu2
-    /sys/devices/system/cpu/cpu3 /sys/devices/system/cpu/crash_hotplug
+    /sys/devices/system/cpu/cpu3 /sys/devices/system/cpu/possible
+    /sys/devices/system/cpu/crash_hotplug
     /sys/devices/system/memory/crash_hotplug
 """.split()
 

@@ -88,7 +88,8 @@ static uint64_t page_structures(const struct facts *facts)
 
 static uint64_t per_cpu(const struct budget_input *in)
 {
-	uint64_t n = max_u64(in->facts->crash.n_notes, 1), limit = 0;
+	const struct crash_facts *crash = &in->facts->crash;
+	uint64_t n = max_u64(crash->n_possible, max_u64(crash->n_notes, 1)), limit = 0;
 
 	if (read_number(in->cmdline, "nr_cpus=", &limit) && limit > 0)
 		n = min_u64(n, limit);
