@@ -26,10 +26,33 @@ static int read_parts(const struct host_tree *t, struct arena *a, struct facts *
 	}
 	return 0;
 }
+/* Files without which a plan is as good. A driver may give EIO for an attribute of its own. */
+static bool is_decoration(const char *path)
+{
+	return strncmp(path, "sys/class/", 10) == 0 || strncmp(path, "sys/devices/", 12) == 0;
+}
+
+/* What could not be read is not what is not there: a memory map with a hole would look like a map. */
+static int judge_trouble(const struct host_trouble *trouble, struct diag *diag)
+{
+	if (trouble->error == 0)
+		return 0;
+	if (trouble->error == EIO && is_decoration(trouble->path)) {
+		note(diag, "host/attribute", "/%s cannot be read: %s", trouble->path,
+		     strerror(trouble->error));
+		return 0;
+	}
+	fail(diag, trouble->error, "host/unreadable",
+	     "/%s cannot be read: %s; a plan without it could be a wrong one", trouble->path,
+	     strerror(trouble->error));
+	return trouble->error == EIO ? -EIO :
+	       fail_advise(diag, "raise the limits of this process (ulimit -n, ulimit -v, cgroup)");
+}
 
 int host_read(const char *root, struct arena *a, struct facts *ret, struct diag *diag)
 {
 	struct facts f = { .cmdline = "", .release = "" };
+	struct host_trouble trouble = { 0 };
 	struct host_tree tree;
 	int r;
 
@@ -47,8 +70,11 @@ int host_read(const char *root, struct arena *a, struct facts *ret, struct diag 
 	range_list_init(&f.crash.ram, a);
 	range_list_init(&f.crash.cma, a);
 	range_list_init(&f.withheld, a);
+	tree.trouble = &trouble;
 	r = read_parts(&tree, a, &f, diag);
 	host_tree_close(&tree);
+	if (r == 0)
+		r = judge_trouble(&trouble, diag);
 	if (r < 0)
 		return r;
 	*ret = f;

@@ -32,7 +32,8 @@
 /*
  * root is "" or "/" for this machine, else a directory with proc/ and sys/ in it; symbolic links in
  * such a tree cannot lead out of it. Everything in *ret lives in the arena. diag must hold no
- * failure. -ENOMEM; "host/no-memory-map" (-ENOENT); "host/root" when root cannot be opened,
+ * failure. -ENOMEM; "host/unreadable" when a file that there is cannot be read (-EIO, -EMFILE, ...);
+ * "host/no-memory-map" (-ENOENT); "host/root" when root cannot be opened,
  * "host/root-unconfined" (-ENOSYS) when the kernel lacks openat2() to read a captured tree with.
  */
 must_check int host_read(const char *root, struct arena *a, struct facts *ret, struct diag *diag);

@@ -34,6 +34,24 @@ static void free_buffer(uint8_t **buf)
 	free(*buf);
 }
 
+/* ---- trouble -------------------------------------------------------------------------------- */
+
+/* A file that is not there, or not for us, says something of the machine. These say nothing. */
+static bool is_trouble(int error)
+{
+	return error == EIO || error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* Returns -error. */
+static int troubled(const struct host_tree *t, const char *path, int error)
+{
+	if (t->trouble && t->trouble->error == 0 && is_trouble(error)) {
+		t->trouble->error = error;
+		snprintf(t->trouble->path, sizeof(t->trouble->path), "%s", path);
+	}
+	return -error;
+}
+
 /* ---- paths ---------------------------------------------------------------------------------- */
 
 static int open_below(const struct host_tree *t, const char *path, int flags)
@@ -46,14 +64,14 @@ static int open_below(const struct host_tree *t, const char *path, int flags)
 
 	if (t->is_machine) {
 		fd = openat(t->fd, path, flags | O_CLOEXEC);
-		return fd < 0 ? -errno : (int)fd;
+		return fd < 0 ? troubled(t, path, errno) : (int)fd;
 	}
 	for (int i = 0; i < RESOLVE_TRIES; i++) {
 		fd = syscall(SYS_openat2, t->fd, path, &how, sizeof(how));
 		if (fd >= 0 || errno != EAGAIN)
 			break;
 	}
-	return fd < 0 ? -errno : (int)fd;
+	return fd < 0 ? troubled(t, path, errno) : (int)fd;
 }
 
 int host_tree_open(const char *root, struct host_tree *ret)
@@ -103,7 +121,7 @@ static int read_up_to(const struct host_tree *t, const char *path, uint8_t *buf,
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0)
-		return -errno;
+		return troubled(t, path, errno);
 	if (!S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	while (done < len) {
@@ -112,7 +130,7 @@ static int read_up_to(const struct host_tree *t, const char *path, uint8_t *buf,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return troubled(t, path, errno);
 		if (n == 0)
 			break;
 		done += (size_t)n;
@@ -296,7 +314,7 @@ static int open_directory(const struct host_tree *t, const char *path, DIR **ret
 	dir = fdopendir(fd);
 	if (!dir) {
 		close(fd);
-		return -ENOMEM;
+		return troubled(t, path, ENOMEM);
 	}
 	*ret = dir;
 	return 0;
@@ -314,7 +332,7 @@ int host_list(const struct host_tree *t, struct arena *a, const char *path, cons
 	r = open_directory(t, path, &dir);
 	if (r < 0)
 		return r;
-	while ((entry = readdir(dir)) != NULL) {
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
 		uint32_t v;
 
 		if (n_names++ > HOST_NAMES_MAX)
@@ -327,6 +345,8 @@ int host_list(const struct host_tree *t, struct arena *a, const char *path, cons
 		if (r < 0)
 			return r;
 	}
+	if (errno != 0)
+		return troubled(t, path, errno);
 	if (list.n > 0)
 		qsort(list.v, list.n, sizeof(*list.v), compare_numbers);
 	*ret = list;

@@ -59,9 +59,10 @@ static void check_segments(const struct plan *plan, const struct facts *facts)
 		for (size_t k = 0; k < i; k++) {
 			const struct segment *o = &plan->segments[k];
 
-			CHECK(s->addr >= o->addr + o->reserve_len || o->addr >= s->addr + s->reserve_len);
+			CHECK(s->addr >= o->addr + o->reserve_len ||
+			      o->addr >= s->addr + s->reserve_len);
 		}
-		/* What runs, and what tells it of the machine, is verified; purgatory verifies itself. */
+		/* What runs and what it is told is verified; purgatory verifies itself. */
 		CHECK(s->is_digested || strcmp(s->name, "purgatory") == 0);
 	}
 	CHECK(total <= facts->ram_total / 2);

@@ -170,9 +170,10 @@ static int place_headers(const struct facts *facts, uint64_t headers_len, struct
 	const uint64_t backup_len = align_down(crash->low.end + PAGE_LEN - 1, PAGE_LEN);
 	uint64_t len = headers_len;
 
-	if (crash->is_kept_current &&
-	    (!checked_add(facts->crash.elfcorehdr_len, ELF_HEAD_LEN, &len) || len < headers_len))
-		len = headers_len;
+	/* More than there are addresses is too much like anything else. */
+	if (crash->is_kept_current && !checked_add(facts->crash.elfcorehdr_len, ELF_HEAD_LEN, &len))
+		len = UINT64_MAX;
+	len = max_u64(len, headers_len);
 	if (!checked_align_up(len, PAGE_LEN, &len) ||
 	    len >= range_len(crash->region) || backup_len >= range_len(crash->region) - len) {
 		fail(diag, ENOMEM, "crash/region-too-small",
