@@ -16,8 +16,8 @@
 /* Names looked at in one directory. A memmap or runtime-map has some hundred. */
 #define HOST_NAMES_MAX		65536
 
-/* The first file that there may be, and that could not be read: EIO, or this process is out of something.
- * What is read as absent then may be there. */
+/* The first file that there may be, and that could not be read: EIO, or this process is out of
+ * something. What is read as absent then may be there. */
 struct host_trouble {
 	int error;		/* 0: none */
 	char path[HOST_PATH_LEN];
