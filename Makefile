@@ -93,8 +93,9 @@ $(BUILD)/purgatory/purgatory.elf: $(purg_obj) purgatory/purgatory.lds
 $(BUILD)/purgatory/purgatory.bin: $(BUILD)/purgatory/purgatory.elf
 	$(q)objcopy -O binary $< $@
 
-# What was built without a library is built again when it is there.
-opt_stamp := $(BUILD)/built-with$(subst $(eval) ,,$(filter -D%,$(opt_def)))
+# What was built without a library, or with other flags, is built again.
+flags_sum := $(firstword $(shell printf '%s' '$(subst ','\'',$(opt_def) $(CFLAGS) $(harden))' | cksum))
+opt_stamp := $(BUILD)/built-with-$(flags_sum)
 $(opt_stamp):
 	@mkdir -p $(@D) && rm -f $(BUILD)/built-with* && touch $@
 
@@ -102,7 +103,7 @@ $(opt_stamp):
 # $(1): directory, $(2): compiler, $(3): extra flags. Objects of the command, of a sanitised
 # library and of a fuzzed one come from the same sources by the same rule.
 define objects
-$(1)/%.c.o: %.c Makefile $(opt_stamp)
+$(1)/%.c.o: %.c $(opt_stamp)
 	@mkdir -p $$(@D)
 	$(say) CC $$@
 	$(q)$(2) $(common) $(CFLAGS) $(opt_def) $(3) -MMD -MP -c -o $$@ $$<
