@@ -634,6 +634,17 @@ class Gdb:
     def resume(self):
         self._send("c")
 
+    def interrupt(self):
+        """Stops the guest wherever it is."""
+        self._socket.sendall(b"\x03")
+        answer = self._receive()
+        if not answer.startswith("T02"):
+            raise GuestFailed(f"the debugger's interrupt got {answer!r}")
+
+    def address_virtually(self, is_virtual):
+        """From now on memory addresses are the CPU's virtual ones, or physical again."""
+        self._check(f"Qqemu.PhyMemMode:{int(not is_virtual)}")
+
     def step(self):
         answer = self._ask("s")
         if not answer.startswith("T05"):

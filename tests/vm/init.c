@@ -408,6 +408,15 @@ static void do_symbols(void)
 	printf(",\"text\":\"0x%llx\",\"end\":\"0x%llx\"}\n", text, end);
 }
 
+static void do_symbol(char **words)
+{
+	unsigned long long address = words[1] ? address_of(words[1]) : 0;
+
+	if (!address)
+		failed("symbol %s: not there", words[1] ? words[1] : "");
+	printf("\nNG-SYMBOL %s 0x%llx\n", words[1], address);
+}
+
 static void do_proof(char **words)
 {
 	struct utsname name;
@@ -928,6 +937,8 @@ static void do_command(char **words)
 		do_search(words);
 	} else if (!strcmp(verb, "symbols")) {
 		do_symbols();
+	} else if (!strcmp(verb, "symbol")) {
+		do_symbol(words);
 	} else if (!strcmp(verb, "load-module")) {
 		do_load_module(words);
 	} else if (!strcmp(verb, "mark")) {

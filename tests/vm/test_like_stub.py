@@ -15,6 +15,7 @@ import hashlib
 import itertools
 import re
 import struct
+import time
 
 import pytest
 
@@ -357,6 +358,8 @@ def compare(name, job, word, log, folder, same_bases):
 
 
 def pytest_generate_tests(metafunc):
+    if "name" not in metafunc.fixturenames:
+        return
     long = metafunc.config.getoption("long")
     short = SHORT if metafunc.function is test_randomized else SHORT[:1]
     metafunc.parametrize("name", LONG if long else short)
@@ -382,3 +385,43 @@ def test_nokaslr(name, log_folder, tmp_path):
         assert f"release={kernel(THIRD).release} " in found.end
     else:
         assert found.end == "Kernel Offset: disabled"
+
+
+SPIN = b"\xeb\xfe"
+A_FEW_TICKS = 1.0    # seconds, of a guest that ticks each 4 ms at least
+
+
+def tick_without_an_answer(at):
+    """Holds the first kernel where it is about to stop its APIC, until its timer has fired."""
+    (address,) = [int(found[1], 16) for _, text in at.guest.lines
+                  if (found := re.search(r"NG-SYMBOL lapic_shutdown (\S+)", text))]
+    at.gdb.break_at(address)
+    at.gdb.resume()
+    at.gdb.wait_stop(address, 120)
+    at.gdb.unbreak(address)
+    at.gdb.address_virtually(True)
+    code = at.gdb.read(address, len(SPIN))
+    at.gdb.write(address, SPIN)
+    at.gdb.resume()
+    time.sleep(A_FEW_TICKS)
+    at.gdb.interrupt()
+    at.gdb.write(address, code)
+    at.gdb.address_virtually(False)
+
+
+@pytest.mark.long_form
+@pytest.mark.parametrize("how", ["64", "direct"])
+def test_left_over_interrupt(how, log_folder):
+    """What compare_logs() takes for the first kernel's doing is that, whoever unpacked the second."""
+    second = kernel("6.1-cloud")
+    load = load_command(f"--enter={how}") + "\nsymbol lapic_shutdown"
+    with Stopped(log_folder, contents(second), load) as at:
+        tick_without_an_answer(at)
+        if how == "direct":
+            at.run_to_kernel()
+        else:
+            run_to_end_of_stub(at, second.bzimage)
+        assert pending(at.guest) != "(none)"
+        at.gdb.resume()
+        at.guest.expect(LEFT_OVER.pattern.strip("^$"))
+        at.guest.expect("NG-PROOF second")
