@@ -77,6 +77,9 @@ def targets(r):
     floors = [ratio(r.get(DEFAULT, k), r.get("floor", k), "to_start_kernel") for k in r.kernels()]
     floors = [value for value in floors if value]
     add("the same against the floor, worst kernel", max(floors, default=None), 1.5)
+    newest = {"second": "7-amd64", "first": "7-amd64"}
+    add("the same from 7.x to itself: the old kernel copies each page once",
+        ratio(r.get(DEFAULT, **newest), r.get("floor", **newest), "to_start_kernel"), 1.5)
     add(f"instructions to init, large initrd, 6.1-cloud, default, against {r.loader_name(C)}",
         ratio(r.get(f"{DEFAULT} unpack=auto", "6.1-cloud", "large"),
               r.get(C, "6.1-cloud", "large"), "to_init"), 1 / 4)
