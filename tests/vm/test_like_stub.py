@@ -133,10 +133,17 @@ def compare_zero_pages(stub, direct):
     assert not differences
 
 
+CR0_MP, CR0_NE = 1 << 1, 1 << 5
+
+
 def compare_registers(stub, direct):
-    """What the kernel keeps for a while: how it pages, which code segment it is in."""
+    """What the kernel keeps for a while: how it pages, which code segment it is in. Not what CR0 says
+    of the FPU, which 5.10's stub clears and later ones leave: each kernel loads all of CR0 again
+    (CR0_STATE in head_64.S) long before it touches the FPU."""
+    ignored = {"cr0": CR0_MP | CR0_NE}
     for name in ("cr0", "cr4", "efer", "cs"):
-        found, wanted = getattr(direct.registers, name), getattr(stub.registers, name)
+        found, wanted = (getattr(there.registers, name) & ~ignored.get(name, 0)
+                         for there in (direct, stub))
         assert found == wanted, f"{name} is {found:#x}, by the stub {wanted:#x}"
     interrupts, direction = 1 << 9, 1 << 10
     for there in (stub, direct):
@@ -198,6 +205,7 @@ GO_ON = f"run /sbin/kexec -l /k3 --initrd=/i3 '--append={APPEND}'\nrun /sbin/kex
 LOG_DIFFERENCES = [re.compile(pattern) for pattern in (
     # The speed of an emulated CPU, and that it is slow at times.
     r"^tsc: ", r"^clocksource: ", r"BogoMIPS", r"^APIC calibration", r"^APIC delta", r"^sched_clock: ",
+    r"^PM-Timer running at invalid rate: \d+% of normal", r"^hpet: Lost \d+ RTC interrupts$",
     r"deferred pages initialised in \d+ms$", r"^hrtimer: interrupt took", r"took \d+ usecs$",
     r"^workqueue: .* hogged CPU",
     # Devices that are found while init runs already.
@@ -392,9 +400,10 @@ A_FEW_TICKS = 1.0    # seconds, of a guest that ticks each 4 ms at least
 
 
 def tick_without_an_answer(at):
-    """Holds the first kernel where it is about to stop its APIC, until its timer has fired."""
+    """Holds the first kernel where it takes no interrupts any more and is about to stop its APIC,
+    until its timer has fired."""
     (address,) = [int(found[1], 16) for _, text in at.guest.lines
-                  if (found := re.search(r"NG-SYMBOL lapic_shutdown (\S+)", text))]
+                  if (found := re.search(r"NG-SYMBOL native_stop_other_cpus (\S+)", text))]
     at.gdb.break_at(address)
     at.gdb.resume()
     at.gdb.wait_stop(address, 120)
@@ -414,7 +423,7 @@ def tick_without_an_answer(at):
 def test_left_over_interrupt(how, log_folder):
     """What compare_logs() takes for the first kernel's doing is that, whoever unpacked the second."""
     second = kernel("6.1-cloud")
-    load = load_command(f"--enter={how}") + "\nsymbol lapic_shutdown"
+    load = load_command(f"--enter={how}") + "\nsymbol native_stop_other_cpus"
     with Stopped(log_folder, contents(second), load) as at:
         tick_without_an_answer(at)
         if how == "direct":
