@@ -158,8 +158,9 @@ static int lay_out(const struct elf *elf, struct arena *a, struct direct *d, str
 		const struct elf_load *l = &elf->loads[i];
 		uint64_t off = l->paddr - elf->start;
 
+		d->loads[d->n_loads++] = (struct range){ off, off + l->file_len };
 		if (off >= d->image_len)
-			break;
+			continue;
 		if (!span_copy(elf->file, l->off, d->image + off,
 			       (size_t)min_u64(l->file_len, d->image_len - off)))
 			return fail(diag, EINVAL, "direct/load-outside",

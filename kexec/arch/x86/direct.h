@@ -14,6 +14,9 @@ struct direct {
 	bool is_64;
 	uint8_t *image;		/* as linked: image[0] belongs to link_start */
 	size_t image_len;	/* without the zeros of .bss and what follows it */
+	/* What its file has bytes for, as offsets in the image; beyond image_len these are zeros. */
+	struct range loads[ELF_LOADS_MAX];
+	size_t n_loads;
 	uint64_t window_len;	/* what the running kernel will use from its base on */
 	uint64_t alignment;	/* of its base */
 	phys_t link_start;

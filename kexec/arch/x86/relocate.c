@@ -167,6 +167,21 @@ int reloc_apply(const struct reloc_table *t, uint8_t *image, size_t image_len, u
 	return r;
 }
 
+bool reloc_infer(const struct reloc_table *t, const uint8_t *image, const uint8_t *found,
+		 size_t image_len, uint64_t vaddr, uint64_t *ret_delta)
+{
+	uint32_t before, after;
+	size_t off;
+
+	if (t->r32.n == 0 ||
+	    !place_of(word_at(t->r32.words, 0), vaddr, image_len, sizeof(before), &off))
+		return false;
+	memcpy(&before, image + off, sizeof(before));
+	memcpy(&after, found + off, sizeof(after));
+	*ret_delta = after - before;
+	return true;
+}
+
 /* ---- where ---- */
 
 uint64_t kaslr_draw(const uint8_t seed[SEED_LEN], const char *label, uint32_t round)

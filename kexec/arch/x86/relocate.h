@@ -40,6 +40,13 @@ must_check int reloc_parse(struct span table, const struct elf *elf, struct relo
 must_check int reloc_apply(const struct reloc_table *t, uint8_t *image, size_t image_len,
 			   uint64_t vaddr, uint64_t delta, struct diag *diag);
 
+/*
+ * By how much found was moved against image, told by the first place of the table; false if there is
+ * none in it. Both are image_len bytes that begin at vaddr.
+ */
+must_check bool reloc_infer(const struct reloc_table *t, const uint8_t *image, const uint8_t *found,
+			    size_t image_len, uint64_t vaddr, uint64_t *ret_delta);
+
 /* What the stub's KASLR would respect of the command line and the machine. */
 struct kaslr_limits {
 	bool is_off;			/* nokaslr */
