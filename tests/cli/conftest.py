@@ -12,6 +12,8 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 
 import images  # noqa: E402
 import machines  # noqa: E402
+from long_form import (  # noqa: E402, F401
+    pytest_addoption, pytest_collection_modifyitems, pytest_configure)
 
 
 @pytest.fixture

@@ -9,26 +9,10 @@ import warnings
 import pytest
 
 import guest
+from long_form import (  # noqa: F401
+    pytest_addoption, pytest_collection_modifyitems, pytest_configure)
 
 sys.dont_write_bytecode = True
-
-
-def pytest_addoption(parser):
-    parser.addoption("--long", action="store_true",
-                     help="every combination of machine, kernels and system call")
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "long_form: only with --long")
-
-
-def pytest_collection_modifyitems(config, items):
-    """What belongs to the long form is skipped, and said so, in the short one."""
-    if config.getoption("long"):
-        return
-    for item in items:
-        if item.get_closest_marker("long_form"):
-            item.add_marker(pytest.mark.skip(reason="long form: --long"))
 
 
 @pytest.hookimpl(tryfirst=True)
