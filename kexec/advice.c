@@ -77,6 +77,20 @@ static const struct {
 	{ "purgatory/no-long-mode", "take a 32-bit kernel: this CPU has no 64-bit mode" },
 	{ "purgatory/broken-image", "this kexec was not built right: build it again" },
 	{ "real-mode/", "leave --enter=16 (--real-mode) out" },
+	{ "rehearse/", "nothing was loaded; -d shows the plan, and doc/rehearsal.md what each "
+		       "verdict means" },
+	{ "rehearse/not-emulated", "this says nothing about the kernel: please report it, with the "
+				   "file" },
+	{ "rehearse/damaged", "the loaded bytes did not stay what they were: test this machine's "
+			      "memory" },
+	{ "rehearse/halted", DAMAGED },
+	{ "rehearse/endless", "give it more time: --time-limit=SECONDS" },
+	{ "rehearse/kernel-differs", "please report this with the file, and load by --enter=64" },
+	{ "rehearse/real-mode", "only a virtual machine can try that entry" },
+	{ "rehearse/entry-given", "leave --entry out" },
+	{ "rehearse/nothing-to-flip", "--dry-run names the segments and their lengths" },
+	{ "rehearse/too-high", "leave it out: --mem-max" },
+	{ "rehearse/no-", "rehearse outside this container, or on another machine by --host-root" },
 	{ "reloc/", UNUSUAL },
 	{ "shutdown/", "run kexec -e when the services are stopped" },
 	{ "status/", "is /sys mounted, and was the running kernel built with CONFIG_KEXEC?" },

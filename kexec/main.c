@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "explain.h"
@@ -12,12 +13,16 @@
 #include "inspect_run.h"
 #include "load.h"
 #include "options.h"
+#include "rehearsal_report.h"
 #include "report.h"
 #include "sys.h"
 
 #define STATUS_OK	0
 #define STATUS_NOTHING	1	/* -e, and nothing is loaded */
 #define STATUS_FAILED	255
+/* Of a rehearsal. */
+#define STATUS_REHEARSED_BAD		1
+#define STATUS_REHEARSED_UNKNOWN	2
 
 static int run_status(const struct options *o)
 {
@@ -94,6 +99,52 @@ static int report(const struct load *l, struct diag *diag)
 	return r;
 }
 
+static double clock_seconds(void)
+{
+	struct timespec t = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The plan, if -d or --map asks for it, then how it went. */
+static int report_rehearsal(struct load *l, double plan_seconds, int *ret_status,
+			    struct diag *diag)
+{
+	static const int statuses[] = {
+		[REHEARSED_GOOD] = STATUS_OK,
+		[REHEARSED_BAD] = STATUS_REHEARSED_BAD,
+		[REHEARSED_UNKNOWN] = STATUS_REHEARSED_UNKNOWN,
+	};
+	struct facts facts = l->facts;
+	const struct report in = {
+		.options = l->options,
+		.request = &l->request,
+		.facts = &facts,
+		.plan = &l->plan,
+		.budget = l->crash ? &l->budget : NULL,
+		.diag = diag,
+	};
+	struct rehearsal rehearsal;
+	int r = rehearse(l, plan_seconds, &rehearsal, diag);
+
+	if (r < 0)
+		return r;
+	facts.ram = l->target.ram;
+	if (l->options->debug)
+		report_text(stderr, &in);
+	else
+		report_warnings(stderr, diag);
+	if (l->options->map)
+		r = report_map(stdout, &in, report_columns(), diag);
+	if (r == 0 && l->options->json)
+		r = rehearsal_json(stdout, &in, &rehearsal, diag);
+	else if (r == 0)
+		rehearsal_text(stdout, &in, &rehearsal);
+	*ret_status = statuses[rehearsal.verdict];
+	return r;
+}
+
 static int fail_load(const struct load *l, struct diag *diag, int status)
 {
 	struct diag ignored;
@@ -112,6 +163,7 @@ static int fail_load(const struct load *l, struct diag *diag, int status)
 static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 {
 	int status = STATUS_FAILED;
+	const double start = clock_seconds();
 	struct load l;
 	int r;
 
@@ -128,11 +180,12 @@ static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 		r = o->dry_run ? load_plan(&l, diag) : load_commit(&l, &status, diag);
 	progress_end(&l.progress);
 	if (r == 0)
-		r = report(&l, diag);
-	if (r < 0)
-		status = fail_load(&l, diag, status);
-	else
 		status = STATUS_OK;
+	if (r == 0)
+		r = o->rehearse ? report_rehearsal(&l, clock_seconds() - start, &status, diag) :
+				  report(&l, diag);
+	if (r < 0)
+		status = fail_load(&l, diag, status == STATUS_OK ? STATUS_FAILED : status);
 	load_free(&l);
 	return status;
 }

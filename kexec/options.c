@@ -7,6 +7,8 @@
 
 #include "options_parse.h"
 
+#define REHEARSE_SECONDS	60
+
 /* "--a, --b and --c" of the rows that begin with name, for the message. */
 static const char *name_candidates(struct parse *p, const char *name, size_t len, bool is_ours)
 {
@@ -233,6 +235,8 @@ static int settle_load(struct parse *p)
 			    "-e jumps into what is loaded already, yet a kernel was named; "
 			    "-f loads and jumps");
 	o->bare_reboot = is_bare;
+	if (o->rehearse)
+		o->dry_run = true;
 	/* Who asks for a picture and names no mode does not expect a reboot after it. */
 	if ((is_bare && (o->map || o->json)) || o->inspect)
 		o->dry_run = true;
@@ -346,6 +350,9 @@ static void note_ignored(struct parse *p)
 		warn(p->diag, "options/no-effect",
 		     "--%s has no effect with --%s, which needs the other system call",
 		     p->file_only->name, o->needs_kexec_load);
+	if (o->load && !o->rehearse && (o->flip || o->rehearse_seconds != REHEARSE_SECONDS))
+		note(p->diag, "options/no-effect",
+		     "--time-limit and --flip change nothing without --rehearse");
 	if (!o->exec && (o->no_ifdown || o->no_sync))
 		note(p->diag, "options/no-effect",
 		     "-x and -y have no effect, as there is no jump now");
@@ -357,6 +364,7 @@ int options_parse(int argc, char *const argv[], struct arena *a, struct options 
 	struct parse p = {
 		.out = {
 			.mem_end = UINT64_MAX,
+			.rehearse_seconds = REHEARSE_SECONDS,
 			.console_serial = -1,
 			.console_vga = -1,
 		},

@@ -44,6 +44,11 @@ struct options {
 	bool dry_run;
 	bool json;
 	bool map;		/* with load only */
+	/* With load only, and implies dry_run: carry the plan out in a sandbox, and say how it went. */
+	bool rehearse;
+	unsigned int rehearse_seconds;	/* that one run of it may take */
+	const char *flip;		/* a bit of this segment, at ... */
+	uint64_t flip_off;		/* ... this offset; NULL: none */
 	bool debug;
 
 	enum call call;

@@ -13,6 +13,7 @@
 
 #define BAUD_MAX	115200
 #define BAUD_MIN	9600
+#define TIME_LIMIT_MAX	3600	/* seconds */
 
 static int bad_value(struct parse *p, const struct option_row *row, const char *value,
 		     const char *expected)
@@ -176,6 +177,27 @@ static int take_module(struct parse *p, const struct option_row *row, const char
 	p->module_paths[p->out.n_modules] = path;
 	p->modules[p->out.n_modules++] = value;
 	return 0;
+}
+
+static int take_time_limit(struct parse *p, const struct option_row *row, const char *value)
+{
+	uint64_t seconds;
+
+	if (!parse_number(value, &seconds) || seconds == 0 || seconds > TIME_LIMIT_MAX)
+		return bad_value(p, row, value, "a number of seconds, up to 3600");
+	p->out.rehearse_seconds = (unsigned int)seconds;
+	return 0;
+}
+
+static int take_flip(struct parse *p, const struct option_row *row, const char *value)
+{
+	const size_t len = strcspn(value, "+");
+
+	p->out.flip_off = 0;
+	if (len == 0 || (value[len] == '+' && !parse_number(value + len + 1, &p->out.flip_off)))
+		return bad_value(p, row, value, "the name of a segment, then perhaps +OFFSET");
+	p->out.flip = arena_strndup(p->arena, value, len);
+	return p->out.flip ? 0 : fail_nomem(p->diag);
 }
 
 static int take_type(struct parse *p, const struct option_row *row, const char *value)
@@ -571,6 +593,13 @@ const struct option_row option_table[] = {
 	  .help = "plan and print, load nothing; needs no rights" },
 	{ "map", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true, SETS(out.map),
 	  .help = "draw physical memory with what goes where" },
+	{ "rehearse", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true,
+	  SETS(out.rehearse),
+	  .help = "carry the load out in a sandbox, up to the kernel's\nown entry, and say how it "
+		  "went; needs no rights" },
+	{ "time-limit", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true,
+	  .take = take_time_limit, .value = "SECONDS",
+	  .help = "of each run of a rehearsal (default 60)" },
 	{ "json", .is_ours = true, .group = GROUP_REPORT, SETS(out.json),
 	  .help = "print the plan, or the failure, as JSON" },
 	{ "inspect", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true,
@@ -581,6 +610,8 @@ const struct option_row option_table[] = {
 
 	{ "host-root", .is_ours = true, .group = GROUP_TEST, .take = take_host_root, .value = "DIR",
 	  .help = "with --dry-run: read /proc and /sys below DIR" },
+	{ "flip", .is_ours = true, .group = GROUP_TEST, .is_load_only = true, .take = take_flip,
+	  .value = "SEGMENT", .help = "with --rehearse: damage a bit of it, SEGMENT+OFFSET" },
 	{ "seed", .is_ours = true, .group = GROUP_TEST, .needs_kexec_load = true, .take = take_seed,
 	  .value = "SEED", .help = "fixed random seed: same input, same plan" },
 

@@ -25,6 +25,7 @@ WORDS = [
     "--quiet", "--on-failure=halt", "--on-failure", "--no-checks", "--kexec-syscall-auto",
     "--kexec-file-syscall", "--kexec-syscall", "--no-cma", "--force-dtb", "--no-ifdown",
     "--no-sync", "--dry-run", "--inspect", "--map", "--json", "--debug", "--host-root=/nonexistent",
+    "--rehearse", "--time-limit=5", "--time-limit", "--flip=kernel+1", "--flip",
     "--host-root", "--seed=1", "--seed", "--entry=0x100000", "--module=x", "--dtb=x",
     "--real-mode", "--hotplug", "--backup=yes", "--backup", "--backup=x", "--reload", "--elf32-core-headers",
     "--pass-memmap-cmdline", "--args-elf", "--re", "--reuse", "--a", "--ap", "--m", "--lo",

@@ -319,8 +319,9 @@ static enum vcpu_outcome store(struct vcpu *v, struct guest_ram ram, const struc
 /* movs and stos, step by step as the CPU does it: an exception in the middle leaves the counts. */
 static enum vcpu_outcome string(struct vcpu *v, struct guest_ram ram, const struct insn *insn)
 {
-	const uint64_t mask = mask_of(insn->address_len), len = insn->operand_len;
-	const uint64_t step = v->rflags & RFLAGS_DF ? -len : len;
+	const uint64_t mask = mask_of(insn->address_len);
+	const size_t len = insn->operand_len;
+	const uint64_t step = v->rflags & RFLAGS_DF ? -(uint64_t)len : len;
 
 	for (uint64_t i = 0; i < STRING_STEPS; i++) {
 		const uint64_t to = v->r[REG_DI] & mask, from = v->r[REG_SI] & mask;

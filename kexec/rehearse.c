@@ -1,0 +1,697 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "rehearse.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "advice.h"
+#include "arch/x86/arrival.h"
+#include "arch/x86/purgatory.h"
+#include "sandbox.h"
+
+#define LOW_MEMORY_END	MIB
+#define SCREEN		0xb8000
+#define SCREEN_ROWS	25
+#define SCREEN_COLUMNS	80
+/* The stack that the running kernel leaves: the rest of a page, in low memory that holds nothing. */
+#define FIRST_STACK	0x91000
+/* What a stub touches besides its window: where KASLR puts the kernel, page tables. */
+#define SLACK_LEN	(512 * MIB)
+#define LEFTOVER	0xa5	/* what memory has that nobody cleared */
+#define FETCHES_MAX	6	/* windows that a stub may need */
+#define IMAGE_TYPE	"bzImage"
+
+/* One run: of the plan, or of the same image by its stub. */
+struct run {
+	struct load *l;
+	struct rehearsal *out;
+	struct diag *diag;		/* for notes */
+	struct sandbox sb;
+	struct range_list memory;	/* all that the machine has */
+	struct range_list ram;
+	struct purgatory_head head;
+	const struct segment *purgatory;
+	bool is_oracle;			/* the plan does not depend on what happens to the stub */
+	double start;
+};
+
+static double now(void)
+{
+	struct timespec t = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+const char *rehearsed_name(enum rehearsed verdict)
+{
+	static const char *const names[] = {
+		[REHEARSED_GOOD] = "good",
+		[REHEARSED_UNKNOWN] = "unknown",
+		[REHEARSED_BAD] = "bad",
+	};
+
+	return names[verdict];
+}
+
+/* ---- what is said ---- */
+
+static struct rehearsal_stage *add_stage(struct run *run, const char *name, enum rehearsed verdict)
+{
+	struct rehearsal *out = run->out;
+	struct rehearsal_stage *s = &out->stages[out->n_stages];
+
+	if (out->n_stages + 1 < REHEARSAL_STAGES_MAX)
+		out->n_stages++;
+	*s = (struct rehearsal_stage){ .name = name, .verdict = verdict };
+	s->seconds = now() - run->start;
+	run->start = now();
+	if (verdict > out->verdict)
+		out->verdict = verdict;
+	return s;
+}
+
+printf_like(3, 4) static int say_good(struct run *run, const char *name, const char *fmt, ...)
+{
+	struct rehearsal_stage *s = add_stage(run, name, REHEARSED_GOOD);
+	va_list args;
+
+	va_start(args, fmt);
+	s->text = arena_vprintf(run->l->arena, fmt, args);
+	va_end(args);
+	return s->text ? 0 : -ENOMEM;
+}
+
+/* Takes what failed for a verdict: nothing that is not supported here makes a kernel bad. */
+static int say_failure(struct run *run, const char *name, const struct diag *why,
+		       enum rehearsed verdict)
+{
+	struct rehearsal_stage *s = add_stage(run, name, verdict);
+
+	s->id = why->id;
+	s->text = arena_printf(run->l->arena, "%s", why->text);
+	s->advice = arena_printf(run->l->arena, "%s", advice_of(why));
+	return s->text && s->advice ? 0 : -ENOMEM;
+}
+
+static enum rehearsed verdict_of(const struct diag *why)
+{
+	return why->error == EINVAL ? REHEARSED_BAD : REHEARSED_UNKNOWN;
+}
+
+/* A check of arrival.h that is over. *ret_ok: was it good? */
+static int say_check(struct run *run, const char *name, int r, const struct diag *why,
+		     const char *good, bool *ret_ok)
+{
+	*ret_ok = r == 0;
+	return r == 0 ? say_good(run, name, "%s", good) :
+			say_failure(run, name, why, verdict_of(why));
+}
+
+/* ---- the machine ---- */
+
+/* All that has an address and may be touched: RAM, and what firmware left its tables in. */
+static int find_memory(struct run *run)
+{
+	const struct facts *facts = &run->l->facts;
+	struct arena *a = run->l->arena;
+	bool is_cut = false;
+	int r;
+
+	range_list_init(&run->memory, a);
+	range_list_init(&run->ram, a);
+	r = range_list_add(&run->memory, (struct range){ 0, LOW_MEMORY_END });
+	for (size_t i = 0; i < facts->n_map && r == 0; i++) {
+		struct range part = facts->map[i].range;
+
+		is_cut |= part.end > SANDBOX_END && facts->map[i].type == MEM_RAM;
+		part.end = min_u64(part.end, SANDBOX_END);
+		r = range_list_add(&run->memory, part);
+		if (r == 0 && facts->map[i].type == MEM_RAM)
+			r = range_list_add(&run->ram, part);
+	}
+	for (size_t i = 0; i < run->l->plan.n_segments && r == 0; i++) {
+		const struct segment *s = &run->l->plan.segments[i];
+
+		r = range_list_add(&run->memory,
+				   (struct range){ s->addr, s->addr + s->reserve_len });
+	}
+	range_list_normalize(&run->memory);
+	range_list_normalize(&run->ram);
+	if (is_cut && !diag_find_note(run->diag, "rehearse/memory-cut"))
+		warn(run->diag, "rehearse/memory-cut",
+		     "the machine has RAM above %#" PRIx64 ", which a process cannot map at its own "
+		     "address: it is left out of the rehearsal",
+		     SANDBOX_END);
+	return r;
+}
+
+static uint64_t memory_limit(const struct plan *plan)
+{
+	uint64_t sum = SLACK_LEN;
+
+	for (size_t i = 0; i < plan->n_segments; i++)
+		sum += 2 * plan->segments[i].reserve_len;
+	return sum;
+}
+
+static int check_available(const struct run *run, struct diag *diag)
+{
+	const struct load *l = run->l;
+	const uint64_t needed = plan_mem_len(&l->plan) + SLACK_LEN / 4;
+
+	if (l->options->host_root || l->facts.ram_available == 0 ||
+	    needed <= l->facts.ram_available)
+		return 0;
+	return fail(diag, ENOMEM, "rehearse/low-on-memory",
+		    "a rehearsal takes %" PRIu64 " MiB of memory, %" PRIu64 " MiB are available",
+		    needed / MIB, l->facts.ram_available / MIB);
+}
+
+static void place_segments(struct run *run)
+{
+	const struct plan *plan = &run->l->plan;
+	uint8_t *ram = run->sb.ram.bytes;
+
+	for (size_t i = 0; i < plan->n_segments; i++) {
+		const struct segment *s = &plan->segments[i];
+
+		if (s->bytes.len > 0)
+			memcpy(ram + s->addr, s->bytes.data, s->bytes.len);
+		/* The running kernel clears the rest of the segment, and nothing beyond. */
+		memset(ram + s->addr + s->mem_len, LEFTOVER,
+		       (size_t)(s->reserve_len - s->mem_len));
+	}
+}
+
+/* --flip: what damage looks like. */
+static int flip_bit(struct run *run, struct diag *diag)
+{
+	const struct options *o = run->l->options;
+	const struct segment *s;
+
+	if (!o->flip)
+		return 0;
+	s = plan_find(&run->l->plan, o->flip);
+	if (!s || o->flip_off >= s->bytes.len)
+		return fail(diag, EOPNOTSUPP, "rehearse/nothing-to-flip",
+			    "--flip: there is no segment '%s' of more than %" PRIu64 " bytes",
+			    o->flip, o->flip_off);
+	run->sb.ram.bytes[s->addr + o->flip_off] ^= 1;
+	return 0;
+}
+
+static const struct handoff *handoff_of(const struct run *run)
+{
+	return (const struct handoff *)(const void *)(run->sb.ram.bytes + run->purgatory->addr +
+						      run->head.handoff_off);
+}
+
+/* Memory, process, CPU: as in the moment of the jump. */
+static int prepare(struct run *run, struct diag *diag)
+{
+	struct load *l = run->l;
+	const struct facts *facts = &l->facts;
+	uint64_t tsc;
+	int r;
+
+	run->purgatory = plan_find(&l->plan, PURGATORY_SEGMENT);
+	if (!run->purgatory ||
+	    !span_copy(run->purgatory->bytes, 0, &run->head, sizeof(run->head)) ||
+	    l->request.has_entry)
+		return fail(diag, EOPNOTSUPP, "rehearse/entry-given",
+			    "the jump goes to the address of --entry: what runs there is not known");
+	if (l->plan.jump_mode == JUMP_16)
+		return fail(diag, EOPNOTSUPP, "rehearse/real-mode",
+			    "the entry in real mode calls the BIOS, which no process can have");
+	if (facts->cpu.is_confidential_guest)
+		return fail(diag, EOPNOTSUPP, "rehearse/confidential-guest",
+			    "in a confidential guest a stub talks to its host, and that cannot be "
+			    "rehearsed");
+	r = check_available(run, diag);
+	if (r == 0 && find_memory(run) < 0)
+		return fail_nomem(diag);
+	if (r == 0)
+		r = sandbox_open(&run->sb, &run->memory, l->options->rehearse_seconds,
+				 memory_limit(&l->plan), l->arena, diag);
+	if (r < 0)
+		return r;
+	place_segments(run);
+	ports_start(&run->sb.ports, run->sb.ports.text, handoff_of(run)->serial_port);
+	r = flip_bit(run, diag);
+	if (r < 0)
+		return r;
+	tsc = run->sb.cpu.tsc;
+	vcpu_start(&run->sb.cpu, l->plan.entry, facts->is_32bit_kernel, facts->cpu.is_la57_on);
+	run->sb.cpu.tsc = tsc;
+	run->sb.cpu.r[REG_SP] = FIRST_STACK;
+	/* Purgatory asks in which ring it is. */
+	run->sb.look_at = run->purgatory->addr + run->head.entry_off;
+	return 0;
+}
+
+static bool add_purgatory_window(struct run *run)
+{
+	return sandbox_add_window(&run->sb,
+				  (struct range){ run->purgatory->addr,
+						  run->purgatory->addr + run->head.mem_len });
+}
+
+/* ---- the end of a leg ---- */
+
+/* The last line that was printed, without its end. */
+static const char *last_line(const struct run *run)
+{
+	const struct ports *p = &run->sb.ports;
+	size_t end = p->text_len, start;
+
+	while (end > 0 && (p->text[end - 1] == '\n' || p->text[end - 1] == '\r'))
+		end--;
+	for (start = end; start > 0 && p->text[start - 1] != '\n'; start--)
+		;
+	return arena_strndup(run->l->arena, p->text + start, end - start);
+}
+
+static int describe_exception(const struct run *run, const char *who, struct diag *why)
+{
+	const struct vcpu *v = &run->sb.cpu;
+
+	if (v->vector == VECTOR_PF)
+		return fail(why, EINVAL, "rehearse/exception",
+			    "%s touched %#" PRIx64 ", which its page tables do not map (page fault at "
+			    "%#" PRIx64 "), and the machine would reset",
+			    who, v->cr2, v->fault_rip);
+	return fail(why, EINVAL, "rehearse/exception",
+		    "%s raised exception %u at %#" PRIx64 ", and the machine would reset", who,
+		    v->vector, v->fault_rip);
+}
+
+/* Why the run stopped, where it should not have. */
+static int describe_stop(const struct run *run, enum sandbox_stop stop, const char *who,
+			 struct diag *why)
+{
+	const struct sandbox *sb = &run->sb;
+	const char *line = last_line(run);
+
+	switch (stop) {
+	case SANDBOX_FETCH:
+		return fail(why, EINVAL, "rehearse/wild-jump", "%s jumped to %#" PRIx64
+			    ", where there is no code of it", who, sb->at);
+	case SANDBOX_HALTED:
+		return fail(why, EINVAL, "rehearse/halted", "%s halted the machine at %#" PRIx64
+			    "%s%s", who, sb->cpu.rip, line && *line ? ": " : "", line ? line : "");
+	case SANDBOX_RESET:
+		if (sb->cpu.n_exceptions > 0)
+			return describe_exception(run, who, why);
+		return fail(why, EINVAL, "rehearse/reset", "%s reset the machine, by %s", who,
+			    sb->ports.reset_by);
+	case SANDBOX_TRIPLE_FAULT:
+		return describe_exception(run, who, why);
+	case SANDBOX_SYSTEM_CALL:
+		return fail(why, EINVAL, "rehearse/system-call",
+			    "%s issued a system call at %#" PRIx64 ", which was not executed", who,
+			    sb->cpu.rip);
+	case SANDBOX_WILD:
+		return fail(why, EINVAL, "rehearse/wild-access",
+			    "%s touched %#" PRIx64 " at %#" PRIx64 ", where there is no memory", who,
+			    sb->at, sb->cpu.rip);
+	case SANDBOX_TIME:
+		return fail(why, EINVAL, "rehearse/endless",
+			    "%s did not end within %u s, the last seen of it at %#" PRIx64, who,
+			    run->l->options->rehearse_seconds, sb->cpu.rip);
+	case SANDBOX_MEMORY:
+		return fail(why, EOPNOTSUPP, "rehearse/too-much-memory",
+			    "%s touched more memory than a rehearsal gets (%" PRIu64 " MiB)", who,
+			    sb->memory_limit / MIB);
+	case SANDBOX_NOT_EMULATED:
+		return fail(why, EOPNOTSUPP, "rehearse/not-emulated",
+			    "%s executed what a rehearsal cannot: %s", who, sb->why);
+	case SANDBOX_LOST:
+		break;
+	}
+	return fail(why, EOPNOTSUPP, "rehearse/lost", "the rehearsing process was lost: %s",
+		    sb->why);
+}
+
+/* ---- purgatory ---- */
+
+/* What purgatory found out before it stopped. */
+static int describe_purgatory(const struct run *run, enum sandbox_stop stop, struct diag *why)
+{
+	const struct handoff *h = handoff_of(run);
+	const char *log;
+
+	if (h->verdict == VERDICT_MISMATCH || h->verdict == VERDICT_BAD_HANDOFF) {
+		log = arena_strndup(run->l->arena, h->log,
+				    strnlen(h->log, min_size(h->log_len, sizeof(h->log))));
+		return fail(why, EINVAL,
+			    h->verdict == VERDICT_MISMATCH ? "rehearse/damaged" :
+							     "rehearse/bad-handoff",
+			    "purgatory found damage and would reset the machine: %s",
+			    log ? log : "");
+	}
+	return describe_stop(run, stop, "purgatory", why);
+}
+
+static int run_purgatory(struct run *run, bool *ret_ok)
+{
+	const struct plan *plan = &run->l->plan;
+	const struct handoff *h;
+	enum sandbox_stop stop;
+	struct diag why;
+
+	diag_init(&why, NULL);
+	*ret_ok = false;
+	if (!add_purgatory_window(run))
+		return -ENOMEM;
+	stop = sandbox_run(&run->sb);
+	h = handoff_of(run);
+	if (stop != SANDBOX_FETCH || run->sb.at != plan->jump_entry) {
+		describe_purgatory(run, stop, &why);
+		return say_failure(run, "purgatory", &why, verdict_of(&why));
+	}
+	*ret_ok = true;
+	if (h->verdict == VERDICT_UNCHECKED)
+		return say_good(run, "purgatory", "it verified nothing, as asked, and jumped to %#"
+				PRIx64, plan->jump_entry);
+	return say_good(run, "purgatory", "it verified %" PRIu32 " segments and jumped to %#" PRIx64,
+			h->n_regions, plan->jump_entry);
+}
+
+static int check_entry(struct run *run, bool *ret_ok)
+{
+	const struct plan *plan = &run->l->plan;
+	const unsigned int levels = vcpu_paging_levels(&run->sb.cpu);
+	struct diag why;
+	const char *good;
+	int r;
+
+	diag_init(&why, NULL);
+	r = arrival_check_cpu(plan, &run->sb.cpu, run->sb.ram, &why);
+	if (levels == 0)
+		good = "32-bit mode, paging off; registers as the protocol has them";
+	else
+		good = levels == 4 ? "64-bit mode, 4-level paging, every segment mapped; registers as "
+				     "the protocol has them" :
+				     "64-bit mode, 5-level paging, every segment mapped; registers as "
+				     "the protocol has them";
+	r = say_check(run, "entry", r, &why, good, ret_ok);
+	if (r < 0 || !*ret_ok)
+		return r;
+	r = arrival_check_segments(plan, run->sb.ram, &why);
+	return say_check(run, "segments", r, &why, "every byte is as it was loaded", ret_ok);
+}
+
+/* ---- the stub ---- */
+
+/* The code that the stub has jumped to: a page of it below 1 MiB for a change of the paging mode, or
+ * the copy of itself that it works from. */
+static bool follow_stub(struct run *run, const struct bzimage *image, unsigned int *n_low,
+			bool *is_copied)
+{
+	struct sandbox *sb = &run->sb;
+	struct range copy;
+
+	if (sb->at < LOW_MEMORY_END && sb->at >= SANDBOX_LOW_END && *n_low < 2) {
+		(*n_low)++;
+		return sandbox_add_window(sb, (struct range){ align_down(sb->at, PAGE_LEN),
+							      sb->at + 1 });
+	}
+	if (*is_copied || sb->at >= sb->ram.len ||
+	    !arrival_find_copy(image, span_of(sb->ram.bytes + sb->at, (size_t)(sb->ram.len - sb->at)),
+			       sb->at, &copy))
+		return false;
+	*is_copied = true;
+	sandbox_drop_windows(sb);
+	return add_purgatory_window(run) && sandbox_add_window(sb, copy);
+}
+
+/* To the kernel's own entry. */
+static int run_stub(struct run *run, const struct bzimage *image, bool *ret_ok)
+{
+	const struct segment *kernel = plan_find(&run->l->plan, "kernel");
+	enum sandbox_stop stop = SANDBOX_FETCH;
+	struct range window;
+	unsigned int n_low = 0;
+	bool is_copied = false;
+	struct diag why;
+
+	diag_init(&why, NULL);
+	*ret_ok = false;
+	if (!kernel)
+		return -ENOMEM;
+	window = (struct range){ kernel->addr, kernel->addr + kernel->bytes.len };
+	if (!sandbox_add_window(&run->sb, window))
+		return -ENOMEM;
+	for (int i = 0; i < FETCHES_MAX; i++) {
+		stop = sandbox_run(&run->sb);
+		if (stop != SANDBOX_FETCH || !follow_stub(run, image, &n_low, &is_copied))
+			break;
+	}
+	if (stop != SANDBOX_FETCH || !is_copied) {
+		describe_stop(run, stop, "the kernel's stub", &why);
+		return say_failure(run, "stub", &why,
+				   run->is_oracle ? REHEARSED_UNKNOWN : verdict_of(&why));
+	}
+	*ret_ok = true;
+	return say_good(run, "stub", "it unpacked the kernel and jumped to %#" PRIx64, run->sb.at);
+}
+
+/* Does the stub have to start the kernel where it was linked for, and loaded? */
+static int find_is_fixed(const struct run *run, const struct direct *direct, bool *ret)
+{
+	struct kaslr_limits limits;
+
+	if (kaslr_read_cmdline(run->l->request.cmdline, run->l->arena, &limits) < 0)
+		return -ENOMEM;
+	*ret = limits.is_off || direct->relocs.is_empty;
+	return 0;
+}
+
+static int compare_kernel(struct run *run, const struct direct *direct, uint64_t direct_delta)
+{
+	struct rehearsal_kernel *k = &run->out->kernel;
+	struct arrival_match match = { 0 };
+	struct diag why;
+	bool is_fixed, is_ok;
+	phys_t base = 0;
+	int r;
+
+	diag_init(&why, NULL);
+	if (find_is_fixed(run, direct, &is_fixed) < 0)
+		return -ENOMEM;
+	r = arrival_check_kernel(&run->l->plan, direct, &run->sb.cpu, &run->ram, is_fixed, &base,
+				 &why);
+	if (r < 0)
+		return say_failure(run, "kernel", &why, verdict_of(&why));
+	r = arrival_check_kept(&run->l->plan, run->sb.ram, &why);
+	r = say_check(run, "kept", r, &why, "initrd, command line and parameters are as they were",
+		      &is_ok);
+	if (r < 0)
+		return r;
+	diag_clear(&why);
+	r = arrival_compare(direct, direct_delta, run->sb.ram, base, is_fixed, run->l->arena, &match,
+			    &why);
+	if (r < 0)
+		return say_failure(run, "kernel", &why, verdict_of(&why));
+	run->out->has_kernel = true;
+	*k = (struct rehearsal_kernel){ base, match.delta, match.n_relocations, match.n_compared };
+	if (match.delta == 0)
+		return say_good(run, "kernel",
+				"%" PRIu64 " bytes at %#" PRIx64 ", not moved: the same as kexec makes "
+				"of the image", match.n_compared, base);
+	return say_good(run, "kernel",
+			"%" PRIu64 " bytes at %#" PRIx64 ", moved by %#" PRIx64 " with %" PRIu64
+			" relocations: the same as kexec makes of the image",
+			match.n_compared, base, match.delta, match.n_relocations);
+}
+
+/* ---- the two runs ---- */
+
+static const char *read_screen(const struct run *run)
+{
+	const uint8_t *cells = run->sb.ram.bytes + SCREEN;
+	char *text = arena_alloc(run->l->arena, REHEARSAL_SCREEN_LEN), *to = text;
+
+	for (int row = 0; text && row < SCREEN_ROWS; row++) {
+		char *start = to;
+
+		for (int column = 0; column < SCREEN_COLUMNS; column++) {
+			const uint8_t c = cells[2 * (row * SCREEN_COLUMNS + column)];
+
+			*to++ = c >= ' ' && c < 0x7f ? (char)c : ' ';
+		}
+		while (to > start && to[-1] == ' ')
+			to--;
+		*to++ = '\n';
+	}
+	while (to > text && to[-1] == '\n')
+		to--;
+	if (text && to > text)
+		*to++ = '\n';
+	if (text)
+		*to = '\0';
+	return text ? text : "";
+}
+
+static void finish_run(struct run *run, const char *of)
+{
+	struct rehearsal *out = run->out;
+
+	if (run->sb.ram.bytes && out->n_consoles < array_len(out->consoles))
+		out->consoles[out->n_consoles++] = (struct rehearsal_console){
+			.of = of,
+			.serial = run->sb.ports.text,
+			.serial_len = run->sb.ports.text_len,
+			.n_lost = run->sb.ports.n_lost,
+			.screen = read_screen(run),
+		};
+	out->n_traps += run->sb.n_stops;
+	out->n_maps += run->sb.n_maps;
+	sandbox_close(&run->sb);
+}
+
+static void start_run(struct run *run, struct load *l, struct rehearsal *out, struct diag *diag)
+{
+	memset(run, 0, sizeof(*run));
+	run->sb.memfd = run->sb.pid = -1;
+	run->l = l;
+	run->out = out;
+	run->diag = diag;
+	run->start = now();
+}
+
+/* From the plan's entry to its jump; a failure of the environment is unknown. */
+static int run_to_jump(struct run *run, bool *ret_ok)
+{
+	struct diag why;
+	int r;
+
+	*ret_ok = false;
+	diag_init(&why, NULL);
+	if (prepare(run, &why) < 0)
+		return say_failure(run, "sandbox", &why, REHEARSED_UNKNOWN);
+	r = run_purgatory(run, ret_ok);
+	return r < 0 || !*ret_ok ? r : check_entry(run, ret_ok);
+}
+
+/* The kernel by our own unpacking, where the plan goes through the stub. */
+static int unpack_ourselves(struct run *run, struct direct *ret, bool *ret_ok)
+{
+	const struct bzimage *image = bzimage_of_plan(&run->l->plan);
+	struct diag why;
+	int r = 0;
+
+	diag_init(&why, NULL);
+	*ret_ok = false;
+	if (!image->has_payload)
+		r = fail(&why, EOPNOTSUPP, "rehearse/no-payload",
+			 "the image does not say where its payload is: what its stub made of it "
+			 "cannot be compared");
+	else
+		r = direct_unpack(image, run->l->arena, ret, &why);
+	*ret_ok = r == 0;
+	if (r == 0)
+		return 0;
+	return say_failure(run, "kernel", &why, r == -EINVAL ? REHEARSED_BAD : REHEARSED_UNKNOWN);
+}
+
+static bool has_stub(const struct load *l)
+{
+	return strcmp(l->type->name, IMAGE_TYPE) == 0;
+}
+
+/* The plan as it is. */
+static int run_plan(struct load *l, struct rehearsal *out, struct diag *diag, bool *ret_ok)
+{
+	struct run run;
+	struct direct direct;
+	bool is_unpacked;
+	int r;
+
+	start_run(&run, l, out, diag);
+	r = run_to_jump(&run, ret_ok);
+	if (r == 0 && *ret_ok && has_stub(l) && !bzimage_direct_of_plan(&l->plan)) {
+		r = run_stub(&run, bzimage_of_plan(&l->plan), ret_ok);
+		if (r == 0 && *ret_ok)
+			r = unpack_ourselves(&run, &direct, &is_unpacked);
+		if (r == 0 && *ret_ok && is_unpacked)
+			r = compare_kernel(&run, &direct, 0);
+	}
+	finish_run(&run, "as loaded");
+	return r;
+}
+
+/*
+ * The same image through its own stub, which knows best what it unpacks to. If it cannot be run that is
+ * no fault of the plan, which does not need it; what it makes must be what the plan has.
+ */
+static int run_oracle(struct load *l, struct rehearsal *out, struct diag *diag)
+{
+	const struct direct *direct = bzimage_direct_of_plan(&l->plan);
+	const uint64_t delta = l->plan.vaddr_delta;
+	struct rehearsal inner = { 0 };
+	struct load by_stub = *l;
+	bool is_ok = false;
+	struct run run;
+	struct diag why;
+	int r;
+
+	start_run(&run, &by_stub, out, diag);
+	run.is_oracle = true;
+	diag_init(&why, l->arena);
+	by_stub.request.enter = direct->is_64 ? ENTER_64 : ENTER_32;
+	r = load_plan(&by_stub, &why);
+	if (r == -EINVAL && direct->is_64) {
+		diag_init(&why, l->arena);
+		by_stub.request.enter = ENTER_32;
+		r = load_plan(&by_stub, &why);
+	}
+	if (r < 0)
+		return say_failure(&run, "stub", &why, REHEARSED_UNKNOWN);
+	run.out = &inner;
+	r = run_to_jump(&run, &is_ok);
+	run.out = out;
+	if (r == 0 && is_ok) {
+		r = run_stub(&run, bzimage_of_plan(&by_stub.plan), &is_ok);
+		if (r == 0 && is_ok)
+			r = compare_kernel(&run, direct, delta);
+	} else if (r == 0 && inner.n_stages > 0) {
+		out->stages[out->n_stages++] = inner.stages[inner.n_stages - 1];
+		out->verdict = inner.verdict > out->verdict ? inner.verdict : out->verdict;
+	}
+	finish_run(&run, "by its stub");
+	return r;
+}
+
+/* The first of the stages is over: there is a plan. */
+static int say_plan(struct load *l, struct rehearsal *out, double seconds, struct diag *diag)
+{
+	struct run run;
+	int r;
+
+	start_run(&run, l, out, diag);
+	r = say_good(&run, "plan", "%zu segments, %" PRIu64 " KiB, %s entry", l->plan.n_segments,
+		     plan_mem_len(&l->plan) / KIB, l->plan.entry_name);
+	out->stages[0].seconds = seconds;
+	return r;
+}
+
+int rehearse(struct load *l, double plan_seconds, struct rehearsal *ret, struct diag *diag)
+{
+	const double start = now();
+	bool is_ok = false;
+	int r;
+
+	*ret = (struct rehearsal){ 0 };
+	progress_end(&l->progress);
+	r = say_plan(l, ret, plan_seconds, diag);
+	if (r == 0)
+		r = run_plan(l, ret, diag, &is_ok);
+	if (r == 0 && is_ok && has_stub(l) && bzimage_direct_of_plan(&l->plan))
+		r = run_oracle(l, ret, diag);
+	ret->seconds = plan_seconds + now() - start;
+	return r < 0 ? fail_nomem(diag) : 0;
+}
