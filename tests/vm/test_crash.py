@@ -7,6 +7,7 @@ CPU must be in it.
 """
 
 import dataclasses
+import gzip
 import itertools
 import json
 import re
@@ -15,7 +16,8 @@ import subprocess
 
 import pytest
 
-from guest import BUILD, Gdb, Guest, Machine, initramfs, kernel, kexec_files
+import uki
+from guest import BUILD, Gdb, Guest, Machine, initramfs, kernel, kexec_files, newc
 
 KERNELS = ("6.1-amd64", "6.12-amd64", "7-amd64")
 SEED = 20240607
@@ -232,6 +234,36 @@ def test_elf_kernel(log_folder):
     found = kernel("6.1-cloud").bzimage.vmlinux
     crash = Crash("6.12-amd64", "6.1-cloud", image=found.data[:found.elf_len])
     crash.run(log_folder)
+
+
+def test_unified_kernel_image(log_folder, tmp_path):
+    """With an initrd beside the one in it, which has nothing."""
+    image = uki.by_objcopy(tmp_path / "k.efi", {
+        ".osrel": write(tmp_path / "osrel", b"ID=test\n"),
+        ".cmdline": write(tmp_path / "cmdline", b"not=this"),
+        ".initrd": write(tmp_path / "initrd", newc([])),
+        ".linux": kernel("6.12-amd64").image,
+    })
+    Crash("6.1-cloud", "6.12-amd64", image=image.read_bytes()).run(log_folder)
+
+
+def write(path, data):
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.long_form
+@pytest.mark.parametrize("capture, words", [
+    ("6.1-cloud", "--enter=64"), ("6.1-cloud", "--enter=32"),
+    ("6.1-686-pae", ""), ("6.1-686-pae", "--enter=32"),
+    ("vmlinux with its relocations, packed", "")], ids=str)
+def test_image(capture, words, log_folder):
+    """What starts a kernel otherwise starts it in the reservation too."""
+    image = b""
+    if capture.startswith("vmlinux"):
+        capture = "7-amd64"
+        image = gzip.compress(kernel(capture).bzimage.vmlinux.data, 1)
+    Crash("6.1-amd64", capture, load=f"-p {words} /k2", image=image).run(log_folder)
 
 
 @pytest.mark.long_form
