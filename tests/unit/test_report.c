@@ -237,7 +237,8 @@ static void test_failure(void **state)
 	diag_init(&failure, &arena);
 	fail(&failure, EINVAL, "test/failure", "it broke");
 	print_failure(&failure, NULL);
-	assert_string_equal(text, "kexec: it broke [test/failure]\n");
+	assert_string_equal(text, "kexec: it broke [test/failure]\n"
+				  "kexec: try: kexec -d shows what it was doing\n");
 }
 
 static void test_notes(void **state)
