@@ -93,6 +93,17 @@ $(BUILD)/purgatory/purgatory.elf: $(purg_obj) purgatory/purgatory.lds
 $(BUILD)/purgatory/purgatory.bin: $(BUILD)/purgatory/purgatory.elf
 	$(q)objcopy -O binary $< $@
 
+tramp_obj := $(TRAMPOLINE_SRC:%=$(BUILD)/%.o)
+$(tramp_obj): $(BUILD)/purgatory/trampoline/%.o: purgatory/trampoline/%
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(q)$(CC) -std=gnu11 $(warnings) -iquote include $(TRAMPOLINE_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/purgatory/trampoline.elf: $(tramp_obj) purgatory/trampoline/trampoline.lds
+	$(say) LD $@
+	$(q)ld $(TRAMPOLINE_LDFLAGS) -T purgatory/trampoline/trampoline.lds -o $@ $(tramp_obj)
+$(BUILD)/purgatory/trampoline.bin: $(BUILD)/purgatory/trampoline.elf
+	$(q)objcopy -O binary $< $@
+
 # What was built without a library, or with other flags, is built again.
 flags_sum := $(firstword $(shell printf '%s' '$(subst ','\'',$(opt_def) $(CFLAGS) $(harden))' | cksum))
 opt_stamp := $(BUILD)/built-with-$(flags_sum)
@@ -107,7 +118,7 @@ $(1)/%.c.o: %.c $(opt_stamp)
 	@mkdir -p $$(@D)
 	$(say) CC $$@
 	$(q)$(2) $(common) $(CFLAGS) $(opt_def) $(3) -MMD -MP -c -o $$@ $$<
-$(1)/%.S.o: %.S $(BUILD)/purgatory/purgatory.bin
+$(1)/%.S.o: %.S $(BUILD)/purgatory/purgatory.bin $(BUILD)/purgatory/trampoline.bin
 	@mkdir -p $$(@D)
 	$(say) AS $$@
 	$(q)$(2) $(common) -I$(BUILD)/purgatory -MMD -MP -c -o $$@ $$<

@@ -13,4 +13,9 @@ PURGATORY_CFLAGS := -m64 -O2 -g -ffreestanding -fpie -fvisibility=hidden -mgener
 	-mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-fno-jump-tables -Wframe-larger-than=512
 
+# The PVH entry of exported kernels: 32-bit code, whatever the command is built for.
+TRAMPOLINE_SRC := purgatory/trampoline/entry.S purgatory/trampoline/prepare.c
+TRAMPOLINE_CFLAGS := -m32 $(filter-out -m64 -mno-red-zone,$(PURGATORY_CFLAGS))
+TRAMPOLINE_LDFLAGS = -m elf_i386 $(PURGATORY_LDFLAGS)
+
 PURGATORY_LDFLAGS := -pie --no-dynamic-linker --build-id=none -z noexecstack --fatal-warnings
