@@ -16,6 +16,9 @@ _kexec_values() {
 	case $1 in
 	--initrd | --ramdisk | --dtb | --module | --addon) echo FILE ;;
 	--host-root) echo DIR ;;
+	--export) echo vmlinux elf bzimage ;;
+	--payload) echo elf gzip bzip2 lzma xz lzo lz4 zstd ;;
+	--output | -o) echo FILE ;;
 	--enter) echo auto direct 64 32 16 ;;
 	--initrd-unpack | --backup) echo auto yes no ;;
 	--digest) echo crc32c sha256 none ;;
@@ -42,7 +45,7 @@ _kexec() {
 	fi
 	COMPREPLY=()
 	options=$(_kexec_options "$1")
-	if [[ $prev == -t ]] || { [[ $prev == --* ]] && grep -q ":${prev#--}:." <<< "$options"; }; then
+	if [[ $prev == -[to] ]] || { [[ $prev == --* ]] && grep -q ":${prev#--}:." <<< "$options"; }; then
 		values=$(_kexec_values "$prev")
 		case $values in
 		FILE) _kexec_files -f "$cur" ;;

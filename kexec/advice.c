@@ -39,8 +39,11 @@ static const struct {
 	{ "elf/enter", "leave --enter out: an ELF program has one entry" },
 	{ "elf/interpreter", "name a kernel: /boot/vmlinuz-..." },
 	{ "elf/linux-only", "leave the option out for what is no Linux kernel" },
-	{ "elf-note/", DAMAGED },
 	{ "elfcorehdr/", "leave out what cuts the memory map to pieces (memmap=)" },
+	{ "elf-note/", DAMAGED },
+	{ "export/", "kexec --inspect shows what the image can do; doc/domain-builder.md what can be "
+		     "made of it" },
+	{ "export/no-room", "a lower --base, or a smaller initrd" },
 	{ "file/", "check path, permissions and free memory" },
 	{ "file/directory", "name the file in it" },
 	{ "file/empty", "get it again: this copy has nothing in it" },
@@ -60,6 +63,8 @@ static const struct {
 	{ "multiboot/crash", "take a Linux kernel for -p" },
 	{ "multiboot/enter", "leave --enter out" },
 	{ "options/", USAGE },
+	{ "write/", "check path, permissions and free space" },
+	{ "pack/", "take another --payload, or free some memory" },
 	{ "pagetable/", "this is a fault here: please report it with what kexec --dry-run --json "
 			"prints" },
 	{ "params/", "kexec --dry-run shows what would be handed on" },

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "advice.h"
 #include "arch/x86/x86.h"
 #include "load.h"
 #include "report.h"
@@ -29,8 +30,8 @@ static void put_verdict(struct inspection *in, struct item *list, const char *na
 		inspect_printf(in, o, "text", "%s", why->text);
 	else
 		inspect_text(in, o, "text", NULL);
-	if (why->id && why->advice[0] != '\0')
-		inspect_printf(in, o, "advice", "%s", why->advice);
+	if (why->id)
+		inspect_printf(in, o, "advice", "%s", advice_of(why));
 	else
 		inspect_text(in, o, "advice", NULL);
 }

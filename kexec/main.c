@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "explain.h"
+#include "export_run.h"
 #include "host.h"
 #include "inspect_run.h"
 #include "load.h"
@@ -203,6 +204,20 @@ static int run_inspect(const struct options *o, struct arena *a, struct diag *di
 	return STATUS_FAILED;
 }
 
+static int run_export(const struct options *o, struct arena *a, struct diag *diag)
+{
+	int r = export_run(o, a, diag);
+
+	if (o->debug)
+		report_notes(stderr, diag);
+	else
+		report_warnings(stderr, diag);
+	if (r == 0)
+		return STATUS_OK;
+	report_failure(stderr, diag, NULL);
+	return STATUS_FAILED;
+}
+
 /* sync, interfaces down, jump. */
 static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
 {
@@ -278,6 +293,8 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 		return run_unload(o, diag);
 	if (o->inspect)
 		return run_inspect(o, a, diag);
+	if (o->export.kind != EXPORT_NONE)
+		return run_export(o, a, diag);
 	if (o->load)
 		status = flush(run_load(o, a, diag));
 	if (status == STATUS_OK && o->exec)

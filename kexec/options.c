@@ -202,9 +202,10 @@ static int settle_unload(struct parse *p)
 {
 	struct options *o = &p->out;
 
-	if (o->inspect)
-		return fail(p->diag, EINVAL, "options/conflict",
-			    "--inspect looks into a file, -u forgets a kernel: not in one call");
+	if (o->inspect || o->export.kind != EXPORT_NONE)
+		return fail(p->diag, EINVAL, "options/inspect-unload",
+			    "--inspect and --export look into a file, -u forgets a kernel: not in one "
+			    "call");
 	if (p->asked_exec || o->force || (o->kernel && p->asked_load))
 		return fail(p->diag, EINVAL, "options/conflict",
 			    "-u forgets a kernel and -l, -e or -f wants one: not in one call");
@@ -238,7 +239,7 @@ static int settle_load(struct parse *p)
 	if (o->rehearse)
 		o->dry_run = true;
 	/* Who asks for a picture and names no mode does not expect a reboot after it. */
-	if ((is_bare && (o->map || o->json)) || o->inspect)
+	if ((is_bare && (o->map || o->json)) || o->inspect || o->export.kind != EXPORT_NONE)
 		o->dry_run = true;
 	if (o->dry_run) {
 		o->exec = false;
@@ -296,6 +297,35 @@ static int settle_entry(struct parse *p)
 	return 0;
 }
 
+/* What goes with --export, and with which kind of it. */
+static int settle_export(struct parse *p)
+{
+	struct options *o = &p->out;
+	const struct export_wish *e = &o->export;
+
+	if (e->kind != EXPORT_NONE &&
+	    (o->inspect || o->rehearse || o->json || o->map || o->load_crash))
+		return fail(p->diag, EINVAL, "options/export",
+			    "--export writes a file: it goes with none of --inspect, --rehearse, --json, "
+			    "--map and -p");
+	if (e->kind != EXPORT_NONE && !o->output)
+		return fail(p->diag, EINVAL, "options/no-output",
+			    "--export needs the file that it is to write: -o FILE");
+	if (e->kind == EXPORT_BZIMAGE && !e->payload)
+		return fail(p->diag, EINVAL, "options/no-payload",
+			    "--export=bzimage needs the format of the new payload: --payload=elf");
+	if ((e->payload && e->kind != EXPORT_BZIMAGE) ||
+	    ((e->has_base || e->has_virt_offset) && e->kind != EXPORT_ELF) ||
+	    (o->output && e->kind == EXPORT_NONE))
+		return fail(p->diag, EINVAL, "options/export",
+			    "-o goes with --export, --payload with --export=bzimage, --base and "
+			    "--virt-offset with --export=elf");
+	/* It goes into the file as it is, unless somebody asks. */
+	if (e->kind != EXPORT_NONE && o->initrd_unpack == INITRD_UNPACK_AUTO)
+		o->initrd_unpack = INITRD_UNPACK_NO;
+	return 0;
+}
+
 /* Rules between options, whatever the mode. */
 static int settle_values(struct parse *p)
 {
@@ -309,6 +339,8 @@ static int settle_values(struct parse *p)
 		return fail(p->diag, EINVAL, "options/conflict",
 			    "--reuse-cmdline and --image-cmdline are two beginnings of one command "
 			    "line");
+	if (settle_export(p) < 0)
+		return -EINVAL;
 	return settle_entry(p);
 }
 

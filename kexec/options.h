@@ -12,6 +12,7 @@
 #define KEXEC_NG_OPTIONS_H
 
 #include "diag.h"
+#include "export.h"
 #include "image.h"
 
 enum call {
@@ -38,6 +39,8 @@ struct options {
 	bool force;		/* -f was given; load and exec say what that means */
 	/* Goes with load and dry_run, for what these read: what the file holds is printed instead. */
 	bool inspect;
+	struct export_wish export;	/* EXPORT_NONE, or a file is written, to ... */
+	const char *output;		/* ... this path; "-": standard output */
 
 	/* With load only; exec and bare_reboot are false then. Implied by map and json when none of
 	 * -l, -e, -f is given. */
@@ -132,6 +135,7 @@ enum option_group {
 	GROUP_PURGATORY,
 	GROUP_CALL,
 	GROUP_REPORT,
+	GROUP_EXPORT,
 	GROUP_TEST,
 	GROUP_NOT_YET,		/* kexec-tools has it, this version has not */
 	N_GROUPS,

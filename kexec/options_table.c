@@ -68,6 +68,56 @@ static int take_mem_max(struct parse *p, const struct option_row *row, const cha
 	return 0;
 }
 
+static int take_export(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (strcmp(value, "vmlinux") == 0)
+		p->out.export.kind = EXPORT_VMLINUX;
+	else if (strcmp(value, "elf") == 0)
+		p->out.export.kind = EXPORT_ELF;
+	else if (strcmp(value, "bzimage") == 0)
+		p->out.export.kind = EXPORT_BZIMAGE;
+	else
+		return bad_value(p, row, value, "vmlinux, elf or bzimage");
+	return 0;
+}
+
+static int take_output(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (*value == '\0')
+		return bad_value(p, row, value, "the name of a file, or -");
+	p->out.output = value;
+	return 0;
+}
+
+static int take_payload(struct parse *p, const struct option_row *row, const char *value)
+{
+	static const char *const known[] = { "elf", "gzip", "bzip2", "lzma", "xz", "lzo", "lz4",
+					     "zstd" };
+
+	for (size_t i = 0; i < array_len(known); i++)
+		if (strcmp(value, known[i]) == 0)
+			p->out.export.payload = known[i];
+	if (!p->out.export.payload || strcmp(p->out.export.payload, value) != 0)
+		return bad_value(p, row, value, "elf, gzip, bzip2, lzma, xz, lzo, lz4 or zstd");
+	return 0;
+}
+
+static int take_base(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (!parse_number(value, &p->out.export.base))
+		return bad_value(p, row, value, "an address such as 0x1000000 or 16M");
+	p->out.export.has_base = true;
+	return 0;
+}
+
+static int take_virt_offset(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (!parse_number(value, &p->out.export.virt_offset))
+		return bad_value(p, row, value, "a number of bytes such as 0x2000000 or 32M");
+	p->out.export.has_virt_offset = true;
+	return 0;
+}
+
 static int take_entry(struct parse *p, const struct option_row *row, const char *value)
 {
 	if (!parse_number(value, &p->out.entry))
@@ -607,6 +657,21 @@ const struct option_row option_table[] = {
 	  .help = "print what the file KERNEL holds and what it\nneeds in memory; needs no rights" },
 	{ "debug", 'd', .group = GROUP_REPORT, SETS(out.debug),
 	  .help = "print the plan and every decision on stderr" },
+
+	{ "export", .is_ours = true, .group = GROUP_EXPORT, .is_load_only = true,
+	  .take = take_export, .value = "KIND",
+	  .help = "write KERNEL to a file: vmlinux, elf (unpacked,\n"
+		  "with all it is handed and a PVH entry), bzimage" },
+	{ "output", 'o', .is_ours = true, .group = GROUP_EXPORT, .is_load_only = true,
+	  .take = take_output, .value = "FILE", .help = "which file; - is standard output" },
+	{ "payload", .is_ours = true, .group = GROUP_EXPORT, .is_load_only = true,
+	  .take = take_payload, .value = "FORMAT",
+	  .help = "of a bzimage: elf (not packed), gzip, bzip2, lzma,\nxz, lzo, lz4 or zstd" },
+	{ "base", .is_ours = true, .group = GROUP_EXPORT, .is_load_only = true, .take = take_base,
+	  .value = "ADDR", .help = "of an elf: where the kernel is to run; default: as\nlinked" },
+	{ "virt-offset", .is_ours = true, .group = GROUP_EXPORT, .is_load_only = true,
+	  .take = take_virt_offset, .value = "BYTES",
+	  .help = "of an elf: by how much its virtual addresses move" },
 
 	{ "host-root", .is_ours = true, .group = GROUP_TEST, .take = take_host_root, .value = "DIR",
 	  .help = "with --dry-run: read /proc and /sys below DIR" },

@@ -26,6 +26,7 @@ static const char *const headings[N_GROUPS] = {
 	[GROUP_PURGATORY] = "Between the kernels: purgatory verifies the loaded bytes, then leaves",
 	[GROUP_CALL] = "How it is loaded and started",
 	[GROUP_REPORT] = "What is printed",
+	[GROUP_EXPORT] = "A kernel as a file for others (no load, no rights needed)",
 	[GROUP_TEST] = "For tests",
 	[GROUP_NOT_YET] = "Options of kexec-tools that this version refuses",
 };

@@ -23,7 +23,7 @@ CAP_SYS_BOOT = 22
 NOBODY = 65534
 
 # The first word is an option, whatever follows; with one of these, nothing is loaded or started.
-CHANGES_NOTHING = ("--dry-run", "--inspect", "-h", "-?", "--help", "-v", "--version", "-S", "--status",
+CHANGES_NOTHING = ("--dry-run", "--inspect", "--export=vmlinux", "--export=elf", "--export=bzimage", "-h", "-?", "--help", "-v", "--version", "-S", "--status",
                    "--print-ckr-size")
 BESIDE_LOAD = re.compile(r"-[acsd]|--json|--no-cma|--force-dtb|--(initrd|append)=.*|[^-].*")
 

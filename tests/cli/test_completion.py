@@ -98,7 +98,7 @@ def test_zsh_offers_every_option():
     assert {(s[1], s[2]) for s in (re.match(r"\*?--([a-z0-9-]+)(=?)\[.*\]", spec) for spec in specs)
             if s} == expected
     letters = {s[1] for s in (re.match(r"\*?-([a-zA-Z])\+?\[", spec) for spec in specs) if s}
-    assert letters == set("lefuSphvtiascxyd")
+    assert letters == set("lefuSphvtiascxydo")
 
 
 def test_zsh_offers_every_value():

@@ -348,12 +348,9 @@ static void write_subarch(const struct bzimage *image, const struct facts *facts
 		put32(buf + HDR_HARDWARE_SUBARCH, subarch);
 }
 
-static void write_header(const struct bzimage *image, const struct facts *facts,
-			 const struct params_layout *l,
-			 const struct params_addresses *at, uint8_t *buf)
+void params_write_header(const struct bzimage *image, const struct params_addresses *at,
+			 phys_t cmdline, uint8_t *buf)
 {
-	phys_t cmdline = at->params + l->cmdline.off;
-
 	memcpy(buf + ZP_SETUP_HEADER, image->header.data, image->header.len);
 	buf[HDR_TYPE_OF_LOADER] = TYPE_OF_LOADER;
 	buf[HDR_EXT_LOADER_VER] = 0;
@@ -367,7 +364,6 @@ static void write_header(const struct bzimage *image, const struct facts *facts,
 	put32(buf + HDR_RAMDISK_SIZE, (uint32_t)at->initrd_len);
 	put32(buf + ZP_EXT_RAMDISK_IMAGE, (uint32_t)(at->initrd >> 32));
 	put32(buf + ZP_EXT_RAMDISK_SIZE, (uint32_t)(at->initrd_len >> 32));
-	write_subarch(image, facts, buf);
 }
 
 static void write_efi(const struct params_layout *l, const struct facts *facts, phys_t params,
@@ -434,7 +430,8 @@ void params_write(const struct bzimage *image, const struct params_layout *l,
 	phys_t head = 0;
 
 	write_firmware_facts(req, facts, buf);
-	write_header(image, facts, l, at, buf);
+	params_write_header(image, at, at->params + l->cmdline.off, buf);
+	write_subarch(image, facts, buf);
 	write_e820(l, buf);
 	write_memory_sizes(l, buf);
 	memcpy(buf + l->cmdline.off, req->cmdline, strlen(req->cmdline));

@@ -66,6 +66,10 @@ bool params_display_is_handed_on(const struct request *req, const struct facts *
 must_check int params_lay_out(const struct bzimage *image, const struct request *req,
 			      const struct facts *facts, struct arena *a,
 			      struct params_layout *ret, struct diag *diag);
+/* The part of params_write() that the image alone decides: the setup header, and where command line and
+ * initrd are. buf has BOOT_PARAMS_LEN zeroed bytes. */
+void params_write_header(const struct bzimage *image, const struct params_addresses *at,
+			 phys_t cmdline, uint8_t *buf);
 /* buf has layout->len zeroed bytes. */
 void params_write(const struct bzimage *image, const struct params_layout *layout,
 		  const struct request *req, const struct facts *facts,

@@ -17,6 +17,14 @@ struct bzimage_plan {
 	struct direct direct;
 };
 
+static int fail_halted_stub(struct diag *diag)
+{
+	fail(diag, EINVAL, "bzimage/no-stub",
+	     "this image was given another payload (--export=bzimage): its stub does nothing but halt, "
+	     "only the direct entry starts it");
+	return fail_advise(diag, "leave --enter out; or load the image that it was made from");
+}
+
 /*
  * Which of the stub's entries. A machine that runs with 5-level paging cannot hand it to a stub
  * that does not know it; the 32-bit entry, where paging is off, serves those.
@@ -27,6 +35,8 @@ static int choose_entry(const struct bzimage *image, const struct request *req,
 	bool has_64 = image->xloadflags & XLF_KERNEL_64;
 	bool stub_knows_la57 = image->xloadflags & XLF_5LEVEL;
 
+	if (image->is_stub_halted)
+		return fail_halted_stub(diag);
 	if (req->enter == ENTER_64 && !has_64)
 		return fail(diag, EINVAL, "bzimage/no-64-bit-entry",
 			    "this kernel has no 64-bit entry (xloadflags %#x); it can be entered "
@@ -203,6 +213,8 @@ static int plan_real_mode(struct bzimage_plan *own, const struct request *req,
 {
 	int r;
 
+	if (own->image.is_stub_halted)
+		return fail_halted_stub(diag);
 	own->known_end = 4 * GIB;
 	plan->format = own;
 	plan->entry_name = "16";

@@ -58,6 +58,13 @@ enum setup_header_off {
 
 #define ENTRY_64_OFF			0x200	/* of the 64-bit entry in the protected mode part */
 
+/*
+ * What both entries of a stub become when its payload is not its own any more (--export=bzimage): the
+ * CPU halts. Only the direct entry starts such an image.
+ */
+#define HALTED_STUB		"\xf4\xeb\xfd"	/* hlt; jmp to it */
+#define HALTED_STUB_LEN		3
+
 struct bzimage {
 	uint16_t version;	/* 0x020f is protocol 2.15 */
 	size_t header_end;	/* offset of the first byte after the setup header */
@@ -66,6 +73,7 @@ struct bzimage {
 	struct span kernel;	/* the protected mode part, without trailing signatures */
 	const char *kernel_version;	/* "" if the image names none; in the arena */
 
+	bool is_stub_halted;
 	uint8_t loadflags;
 	uint16_t xloadflags;	/* 0 before 2.12 */
 	uint32_t code32_start;

@@ -164,6 +164,7 @@ static int read_parts(struct span file, struct bzimage *image, struct diag *diag
 
 static int read_flags(struct span file, struct bzimage *image, struct diag *diag)
 {
+	image->is_stub_halted = span_starts_with(image->kernel, HALTED_STUB, HALTED_STUB_LEN);
 	image->loadflags = get8(file, HDR_LOADFLAGS);
 	image->code32_start = get32(file, HDR_CODE32_START);
 	image->xloadflags = image->version >= 0x020c ? get16(file, HDR_XLOADFLAGS) : 0;

@@ -2,6 +2,7 @@
 #include "arch/x86/bzimage.h"
 #include "arch/x86/crash.h"
 #include "arch/x86/elf_image.h"
+#include "arch/x86/export_image.h"
 #include "arch/x86/inspect_image.h"
 #include "arch/x86/multiboot.h"
 #include "arch/x86/multiboot2.h"
@@ -77,4 +78,10 @@ void x86_inspect_free(struct inspect_memory *memory)
 {
 	if (memory)
 		inspect_memory_free(memory);
+}
+
+int x86_export(const struct export_wish *wish, const struct request *req, struct arena *a,
+	       struct export_file *ret, struct diag *diag)
+{
+	return export_image(wish, req, a, ret, diag);
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "arch/x86/export_image.h"
 #include "arch/x86/inspect_image.h"
 #include "arch/x86/relocate.h"
 #include "elf_note.h"
@@ -52,6 +53,7 @@ enum shape {
 	SHAPE_FEATURES,	/* the same, bits */
 	SHAPE_PAIRS,	/* of 8-byte numbers, in Linux; 4 on i386 */
 	SHAPE_RANGE,	/* alignment, lowest and highest address, 4 bytes each */
+	SHAPE_NEEDS,	/* of our own exports */
 };
 
 struct known_note {
@@ -86,7 +88,7 @@ static const struct known_note known_notes[] = {
 	{ "GNU", NT_GNU_PROPERTY_TYPE_0, "PROPERTY", SHAPE_BYTES },
 	{ "Linux", 0x100, "BUILD_SALT", SHAPE_TEXT },
 	{ "Linux", 0x101, "LTO_INFO", SHAPE_NUMBER },
-	{ "kexec-ng", 1, "NEEDS", SHAPE_BYTES },
+	{ EXPORT_NOTE_OWNER, EXPORT_NOTE_NEEDS, "NEEDS", SHAPE_NEEDS },
 };
 
 static const struct known_note *find_known(const struct elf_note *n)
@@ -170,6 +172,21 @@ static const char *features_text(struct inspection *in, uint64_t v)
 	return text;
 }
 
+static const char *needs_text(struct inspection *in, struct span s)
+{
+	struct export_needs head;
+	struct export_need n;
+	const char *text;
+
+	if (!span_copy(s, 0, &head, sizeof(head)) || head.version != EXPORT_NEEDS_VERSION ||
+	    s.len != sizeof(head) + (uint64_t)head.n * sizeof(n))
+		return NULL;
+	text = arena_printf(in->arena, "boot_params %#" PRIx64, head.boot_params);
+	for (size_t off = sizeof(head); text && span_copy(s, off, &n, sizeof(n)); off += sizeof(n))
+		text = arena_printf(in->arena, "%s, %#" PRIx64 "+%#" PRIx64, text, n.addr, n.len);
+	return text;
+}
+
 /* NULL: it does not have the shape that it must have. */
 static const char *value_of(struct inspection *in, enum shape shape, struct span desc)
 {
@@ -186,6 +203,8 @@ static const char *value_of(struct inspection *in, enum shape shape, struct span
 		return pairs_text(in, desc);
 	case SHAPE_RANGE:
 		return range_text(in, desc);
+	case SHAPE_NEEDS:
+		return needs_text(in, desc);
 	case SHAPE_BYTES:
 		break;
 	}

@@ -12,6 +12,7 @@
 #include "handoff.h"
 
 #define LOW_MEMORY_LEN	MIB
+#define HALTED		"the stub halts: the image was given another payload"
 #define START_INFO_LEN	56	/* struct hvm_start_info, version 1 */
 
 static void need_wish(struct way *w, const struct segment_wish *wish, uint64_t len,
@@ -92,6 +93,8 @@ static void way_64(struct inspection *in, const struct bzimage *image)
 	if (!(image->xloadflags & XLF_KERNEL_64))
 		w->obstacle = image->version < 0x020c ? "protocols before 2.12 do not tell of one" :
 							"a 32-bit kernel";
+	if (image->is_stub_halted)
+		w->obstacle = HALTED;
 	w->has_file_off = true;
 	w->file_off = image->setup_len + ENTRY_64_OFF;
 	w->off = ENTRY_64_OFF;
@@ -115,6 +118,8 @@ static void way_32(struct inspection *in, const struct bzimage *image)
 
 	if (!w)
 		return;
+	if (image->is_stub_halted)
+		w->obstacle = HALTED;
 	w->has_file_off = true;
 	w->file_off = image->setup_len;
 	w->addr = image->pref_address;
@@ -134,6 +139,8 @@ static void way_16(struct inspection *in, const struct bzimage *image)
 
 	if (!w)
 		return;
+	if (image->is_stub_halted)
+		w->obstacle = HALTED;
 	w->has_file_off = true;
 	w->file_off = HDR_JUMP;
 	w->off = HDR_JUMP;

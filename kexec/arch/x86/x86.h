@@ -5,6 +5,7 @@
 
 #include "budget.h"
 #include "container.h"
+#include "export.h"
 #include "inspect.h"
 
 /* In the order in which they are tried; the last is NULL. */
@@ -40,5 +41,9 @@ must_check int x86_inspect(struct span file, const char *path, const char *profi
 			   struct arena *a, struct inspect_memory **memory, struct inspection *ret,
 			   struct diag *diag);
 void x86_inspect_free(struct inspect_memory *memory);
+
+/* The kernel of a request as a file: arch/x86/export_image.h. */
+must_check int x86_export(const struct export_wish *wish, const struct request *req,
+			  struct arena *a, struct export_file *ret, struct diag *diag);
 
 #endif
