@@ -306,8 +306,8 @@ static int settle_export(struct parse *p)
 	if (e->kind != EXPORT_NONE &&
 	    (o->inspect || o->rehearse || o->json || o->map || o->load_crash))
 		return fail(p->diag, EINVAL, "options/export",
-			    "--export writes a file: it goes with none of --inspect, --rehearse, --json, "
-			    "--map and -p");
+			    "--export writes a file: it goes with none of --inspect, --rehearse, "
+			    "--json, --map and -p");
 	if (e->kind != EXPORT_NONE && !o->output)
 		return fail(p->diag, EINVAL, "options/no-output",
 			    "--export needs the file that it is to write: -o FILE");
