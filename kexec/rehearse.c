@@ -470,12 +470,25 @@ static int find_is_fixed(const struct run *run, const struct direct *direct, boo
 	return 0;
 }
 
+/* What the stub was to leave alone. */
+static int check_kept(struct run *run)
+{
+	struct diag why;
+	bool is_ok;
+	int r;
+
+	diag_init(&why, NULL);
+	r = arrival_check_kept(&run->l->plan, run->sb.ram, &why);
+	return say_check(run, "kept", r, &why,
+			 "initrd, command line and parameters are as they were", &is_ok);
+}
+
 static int compare_kernel(struct run *run, const struct direct *direct, uint64_t direct_delta)
 {
 	struct rehearsal_kernel *k = &run->out->kernel;
 	struct arrival_match match = { 0 };
 	struct diag why;
-	bool is_fixed, is_ok;
+	bool is_fixed;
 	phys_t base = 0;
 	int r;
 
@@ -486,12 +499,6 @@ static int compare_kernel(struct run *run, const struct direct *direct, uint64_t
 				 &why);
 	if (r < 0)
 		return say_failure(run, "kernel", &why, verdict_of(&why));
-	r = arrival_check_kept(&run->l->plan, run->sb.ram, &why);
-	r = say_check(run, "kept", r, &why, "initrd, command line and parameters are as they were",
-		      &is_ok);
-	if (r < 0)
-		return r;
-	diag_clear(&why);
 	r = arrival_compare(direct, direct_delta, run->sb.ram, base, is_fixed, run->l->arena, &match,
 			    &why);
 	if (r < 0)
@@ -616,6 +623,8 @@ static int run_plan(struct load *l, struct rehearsal *out, struct diag *diag, bo
 	if (r == 0 && *ret_ok && has_stub(l) && !bzimage_direct_of_plan(&l->plan)) {
 		r = run_stub(&run, bzimage_of_plan(&l->plan), ret_ok);
 		if (r == 0 && *ret_ok)
+			r = check_kept(&run);
+		if (r == 0 && *ret_ok)
 			r = unpack_ourselves(&run, &direct, &is_unpacked);
 		if (r == 0 && *ret_ok && is_unpacked)
 			r = compare_kernel(&run, &direct, 0);
@@ -656,6 +665,8 @@ static int run_oracle(struct load *l, struct rehearsal *out, struct diag *diag)
 	run.out = out;
 	if (r == 0 && is_ok) {
 		r = run_stub(&run, bzimage_of_plan(&by_stub.plan), &is_ok);
+		if (r == 0 && is_ok)
+			r = check_kept(&run);
 		if (r == 0 && is_ok)
 			r = compare_kernel(&run, direct, delta);
 	} else if (r == 0 && inner.n_stages > 0) {

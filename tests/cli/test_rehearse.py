@@ -11,6 +11,7 @@ import pytest
 
 import images
 import plans
+import test_multiboot
 from kexec_run import NOBODY, run
 from machines import FLAGS, GIB, MIB, TIB, Machine, pc as pc_map
 
@@ -178,6 +179,26 @@ def test_a_vmlinux_has_no_stub(pc, folder):
     vmlinux.write_bytes(images.unpacked(QUICK).data[:images.unpacked(QUICK).elf_len])
     done = rehearse(pc, vmlinux).good()
     assert done.names == ["plan", "purgatory", "entry", "segments"]
+
+
+@pytest.mark.parametrize("bits, header, options", [
+    (32, test_multiboot.header_1(), []), (32, test_multiboot.header_2(), []),
+    (64, b"", ["--args-elf"]), (64, b"", ["--args-none"]), (32, b"", ["--args-elf"])],
+    ids=["multiboot", "multiboot2", "elf64", "none", "elf32"])
+def test_other_programs(pc, folder, bits, header, options):
+    image = folder / "image"
+    image.write_bytes(test_multiboot.elf(header, bits=bits))
+    done = rehearse(pc, image, *options).good()
+    assert done.names == ["plan", "purgatory", "entry", "segments"] and not done.of["kernel"]
+
+
+@pytest.mark.parametrize("name, options", [(QUICK, []), ("6.1-686-pae", ["--enter=32"])])
+def test_from_a_32_bit_kernel(folder, name, options):
+    """Purgatory makes its way into long mode first."""
+    (folder / "machine").mkdir()
+    host = Machine(pc_map(2 * GIB), flags=FLAGS).write(folder / "machine")
+    (folder / "machine/proc/sys/kernel/arch").write_text("i686\n")
+    rehearse(host, images.path(name), *options).good()
 
 
 def test_text(pc):
