@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Arbitrary bytes, and a valid bzImage and a valid vmlinux with patches, looked into and printed: what
- * is said of places is inside the file, and every memory range is one.
+ * is said of places is inside the file, and every memory range is one. Then the same files exported.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/x86/export_image.h"
 #include "arch/x86/inspect_image.h"
 #include "lib_elf.h"
 #include "lib_image.h"
@@ -43,6 +44,38 @@ static void look_at(struct span file)
 	arena_free(&arena);
 }
 
+/* The same file as somebody else's: whatever comes out is as long as it says. */
+static void export_it(struct span file, enum export_kind kind)
+{
+	const struct export_wish wish = { .kind = kind, .payload = "elf" };
+	const struct request req = { .kernel = file, .kernel_path = "file", .cmdline = "quiet" };
+	struct export_file out = { 0 };
+	struct arena arena = { 0 };
+	struct diag diag;
+	uint64_t len = 0;
+
+	diag_init(&diag, &arena);
+	if (export_image(&wish, &req, &arena, &out, &diag) < 0) {
+		CHECK(diag.id && diag.error > 0 && diag.text[0]);
+	} else {
+		for (size_t i = 0; i < out.n; i++) {
+			len += out.pieces[i].len;
+			for (size_t k = 0; k < out.pieces[i].len; k += PAGE_LEN)
+				CHECK(out.pieces[i].data[k] <= UINT8_MAX);
+		}
+		CHECK(len == out.len && len > 0);
+	}
+	unpack_buffer_free(&out.memory);
+	arena_free(&arena);
+}
+
+static void use(struct span file)
+{
+	look_at(file);
+	export_it(file, EXPORT_ELF);
+	export_it(file, EXPORT_BZIMAGE);
+}
+
 /* Three bytes each: where, and what to put there. */
 static void patch(uint8_t *file, size_t head, size_t file_len, const uint8_t *data, size_t len)
 {
@@ -63,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		  .mem_len = 0x10 },
 	};
 	static uint8_t image[TEST_IMAGE_LEN];
-	struct bytes elf = { 0 };
+	struct bytes elf = { 0 }, whole = { 0 };
 
 	look_at(span_of(data, len));
 	if (len < 1)
@@ -73,14 +106,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (data[0] & 2)
 			set64(image, HDR_PAYLOAD_OFFSET, 0);
 		patch(image + 0x1f1, 0x80, sizeof(image) - 0x1f1, data + 1, len - 1);
-		look_at(span_of(image, sizeof(image)));
+		use(span_of(image, sizeof(image)));
 		return 0;
 	}
 	make_elf_file(data[0] & 4, 0x1000000, loads, array_len(loads), &elf);
 	memcpy(elf.data + TEST_ELF_LOADS_OFF, "Linux version 6", 16);
 	bytes_add(&elf, "\0\0\0\0\1\0\0\201\0\0\0\0\2\0\0\201", 16);
 	patch(elf.data, 0x100, elf.len, data + 1, len - 1);
-	look_at(bytes_span(&elf));
+	use(bytes_span(&elf));
+	if (data[0] & 8) {	/* the same as a bzImage's payload, not packed */
+		make_bzimage(image);
+		make_bzimage_with_payload(span_of(image, sizeof(image)), bytes_span(&elf), elf.len,
+					  &whole);
+		use(bytes_span(&whole));
+		bytes_free(&whole);
+	}
 	bytes_free(&elf);
 	return 0;
 }
