@@ -51,8 +51,8 @@
 #define HANDOFF_EAX		0x58
 #define HANDOFF_EBX		0x5c
 #define HANDOFF_C_ARG		0x60
-#define HANDOFF_RING		0x2b4
-#define HANDOFF_N_NMIS		0x2c0
+#define HANDOFF_RING		0x2bc
+#define HANDOFF_N_NMIS		0x2c8
 
 #ifndef __ASSEMBLER__
 
@@ -133,13 +133,14 @@ struct handoff {
 	/* Saved before the jump, after a panic: memory that the next kernel writes to. */
 	phys_t copy_from, copy_to;
 	uint64_t copy_len;		/* 0: nothing */
+	phys_t boot_note;		/* struct boot_note that takes purgatory's marks; 0: none */
 	uint32_t crc;			/* CRC32C of all before it */
 
 	/* Written by purgatory. */
-	uint32_t ring;			/* 0x2b4: %cs & 3 at entry */
+	uint32_t ring;			/* 0x2bc: %cs & 3 at entry */
 	uint32_t verdict;		/* enum handoff_verdict */
 	uint32_t bad_region;		/* index or HANDOFF_SELF, after VERDICT_MISMATCH */
-	uint32_t n_nmis;		/* 0x2c0 */
+	uint32_t n_nmis;		/* 0x2c8 */
 	uint32_t n_levels;		/* of paging, at the jump: 4 or 5; 0 in ring 3 */
 	uint64_t bad_off;		/* of the first bad chunk in bad_region */
 	uint32_t log_len;		/* all that was printed, in every ring, is also here */

@@ -133,6 +133,7 @@ struct request {
 	phys_t mem_end;
 	bool has_seed;			/* for the next kernel's random numbers */
 	uint8_t seed[SEED_LEN];
+	uint64_t load_tsc;		/* the TSC now, for the boot note; 0: not to be recorded */
 	bool no_efi;			/* --noefi */
 	bool reuse_video_type;		/* hand the display on whoever drives it */
 	struct span dtb;		/* device tree; len 0: none */

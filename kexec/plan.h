@@ -95,6 +95,7 @@ struct plan {
 	bool is_randomized;		/* KASLR: the kernel's place was drawn by us */
 	uint64_t vaddr_delta;		/* direct entry: virtual shift of the kernel */
 	const char *console;		/* where purgatory will talk: "ttyS 0x3f8, vga", "none" */
+	phys_t boot_note;		/* where the format put a struct boot_note; 0: nowhere */
 	void *format;			/* the format's own, from plan to finish */
 };
 

@@ -4,6 +4,7 @@
  * verifies itself, takes its own page tables, then verifies every byte the loader put in place, says
  * so in one line, and jumps.
  */
+#include "boot_note.h"
 #include "console.h"
 #include "cpuid.h"
 #include "crc32c.h"
@@ -123,6 +124,19 @@ static const char *find_flaw_in_copy(void)
 	return NULL;
 }
 
+static const char *find_flaw_in_note(void)
+{
+	const uint64_t start = handoff.boot_note, end = start + sizeof(struct boot_note);
+
+	if (start == 0)
+		return NULL;
+	if (end < start)
+		return "a boot note that wraps";
+	if (start < handoff.self + handoff.self_len && handoff.self < end)
+		return "a boot note in purgatory";
+	return NULL;
+}
+
 /* NULL, or what is wrong with the handoff. */
 static const char *find_flaw(void)
 {
@@ -140,6 +154,8 @@ static const char *find_flaw(void)
 		flaw = find_flaw_in_paging();
 	if (!flaw)
 		flaw = find_flaw_in_copy();
+	if (!flaw)
+		flaw = find_flaw_in_note();
 	return flaw ? flaw : find_flaw_in_digests();
 }
 
@@ -219,8 +235,25 @@ static void save_memory(void)
 			 (const void *)(uintptr_t)handoff.copy_from, handoff.copy_len);
 }
 
+/* For the next kernel. Its segment has been verified, nothing compares it again. */
+static void leave_marks(uint64_t entered, uint64_t verified)
+{
+	struct boot_note *note = (struct boot_note *)(uintptr_t)handoff.boot_note;
+
+	if (!note || note->magic != BOOT_NOTE_MAGIC || note->len != sizeof(*note))
+		return;
+	note->entered = entered;
+	note->verified = verified;
+	note->verdict = handoff.verdict;
+	note->n_nmis = __atomic_load_n(&handoff.n_nmis, __ATOMIC_RELAXED);
+	note->left = read_tsc();
+}
+
 void purgatory_main(void)
 {
+	const uint64_t entered = read_tsc();
+	uint64_t verified;
+
 	if (is_ring0())
 		traps_start();
 	check_handoff();
@@ -231,10 +264,12 @@ void purgatory_main(void)
 	if (is_ring0())
 		set_paging();
 	verify_regions();
+	verified = read_tsc();
 	save_memory();
 	if (handoff.leave == LEAVE_16)
 		real_mode_check_bios();
 	say_success();
+	leave_marks(entered, verified);
 
 	if (handoff.leave == LEAVE_64)
 		leave64();

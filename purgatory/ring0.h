@@ -77,7 +77,7 @@ static inline void halt(void)
 	__asm__ volatile("cli; hlt" : : : "memory");
 }
 
-/* Not privileged unless CR4.TSD is set, but meaningful only to us in ring 0. */
+/* Not privileged unless CR4.TSD is set. */
 static inline uint64_t read_tsc(void)
 {
 	uint32_t low, high;

@@ -6,6 +6,7 @@
 
 #include "arch/x86/arrival.h"
 #include "arch/x86/purgatory.h"
+#include "boot_note.h"
 #include "unit.h"
 
 #define RAM_LEN		(8 * MIB)
@@ -240,6 +241,26 @@ static void test_segments(void **state)
 		  "rehearse/segment-outside");
 }
 
+/* What purgatory leaves for the next kernel's --last, and nothing else of the note. */
+static void test_marks(void **state)
+{
+	struct test t;
+
+	(void)state;
+	make_plan(&t);
+	t.plan.boot_note = BASE + MIB + 16;
+	memory[t.plan.boot_note + offsetof(struct boot_note, entered)] ^= 1;
+	memory[t.plan.boot_note + sizeof(struct boot_note) - 1] ^= 1;
+	assert_int_equal(arrival_check_segments(&t.plan, t.ram, &t.diag), 0);
+	memory[t.plan.boot_note + sizeof(struct boot_note)] ^= 1;
+	assert_id(&t, arrival_check_segments(&t.plan, t.ram, &t.diag), -EINVAL,
+		  "rehearse/segment-changed");
+	memory[t.plan.boot_note + sizeof(struct boot_note)] ^= 1;
+	memory[t.plan.boot_note] ^= 1;
+	assert_id(&t, arrival_check_segments(&t.plan, t.ram, &t.diag), -EINVAL,
+		  "rehearse/segment-changed");
+}
+
 static void test_kernel_entry(void **state)
 {
 	struct range_list ram;
@@ -306,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_one_byte),
 		cmocka_unit_test(test_cpu),
 		cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_kernel_entry),
 		cmocka_unit_test(test_copy_of_the_stub),
 	};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/x86/boot_params.h"
+#include "last.h"
 #include "lib_image.h"
 #include "place.h"
 #include "unit.h"
@@ -84,6 +85,30 @@ static const uint8_t *node_of(const uint8_t *params, uint32_t type, size_t *ret_
 		at = at64(node, 0);
 	}
 	return NULL;
+}
+
+/* For the next kernel's --last; purgatory writes its marks to plan.boot_note. */
+static void test_note(void **state)
+{
+	const uint8_t *zp, *node;
+	struct boot_note note;
+	size_t len = 0;
+
+	(void)state;
+	facts.release = "6.1.0-1-test";
+	zp = params_of_plan();
+	node = node_of(zp, SETUP_NONE, &len);
+	assert_true(last_read_note(span_of(node, len), &note));
+	assert_int_equal(plan.boot_note, plan_find(&plan, "params")->addr + (size_t)(node - zp));
+	assert_string_equal(note.release, "6.1.0-1-test");
+	assert_int_equal(note.flags | note.loaded | note.entered | note.left, 0);
+	req.load_tsc = 12345;
+	zp = params_of_plan();
+	assert_true(last_read_note(span_of(node_of(zp, SETUP_NONE, &len), len), &note));
+	assert_int_equal(note.loaded, 12345);
+	set16(image, HDR_VERSION, 0x0208);	/* no setup_data */
+	assert_int_equal(try_plan(), 0);
+	assert_int_equal(plan.boot_note, 0);
 }
 
 static void test_header_and_pointers(void **state)
@@ -506,6 +531,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_header_and_pointers, fresh, done),
+		cmocka_unit_test_setup_teardown(test_note, fresh, done),
 		cmocka_unit_test_setup_teardown(test_e820, fresh, done),
 		cmocka_unit_test_setup_teardown(test_more_than_128_entries, fresh, done),
 		cmocka_unit_test_setup_teardown(test_a_lonely_entry_is_cut_in_two, fresh, done),

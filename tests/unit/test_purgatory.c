@@ -15,6 +15,7 @@
 
 #include "arch/x86/pagetable.h"
 #include "arch/x86/purgatory.h"
+#include "boot_note.h"
 #include "crc32c.h"
 #include "digest.h"
 #include "unit.h"
@@ -841,6 +842,60 @@ static void test_bad_n_regions(void **state)
 	check_bad_handoff();
 }
 
+/* ---- the note to the next kernel */
+
+static struct boot_note *put_note(size_t off)
+{
+	struct boot_note *note = (struct boot_note *)(stage.data[2] + off);
+
+	protect_data(PROT_READ | PROT_WRITE);
+	*note = (struct boot_note){ .magic = BOOT_NOTE_MAGIC, .len = sizeof(*note), .loaded = 1 };
+	stage.h->boot_note = (uintptr_t)note;
+	seal_regions(HANDOFF_DIGEST_CRC32C, CHUNK_LEN);
+	return note;
+}
+
+static void test_marks(void **state)
+{
+	const uint64_t before = __builtin_ia32_rdtsc();
+	const struct boot_note *note = put_note(1000);
+
+	(void)state;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+	assert_int_equal(note->verdict, VERDICT_MATCH);
+	assert_true(before < note->entered && note->entered < note->verified);
+	assert_true(note->verified < note->left && note->left < __builtin_ia32_rdtsc());
+	assert_int_equal(note->n_nmis, 0);
+	assert_int_equal(note->loaded, 1);
+	assert_int_equal(stage.data[2][999], 'c');
+	assert_int_equal(stage.data[2][1000 + sizeof(*note)], 'c');
+}
+
+/* Damage is found in it as anywhere; there are no marks then. */
+static void test_no_marks_in_damage(void **state)
+{
+	struct boot_note *note = put_note(1000);
+
+	(void)state;
+	note->loaded = 2;
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(stage.h->verdict, VERDICT_MISMATCH);
+	assert_int_equal(note->entered | note->left, 0);
+}
+
+/* What is not digested may be anything by now: marks go to a note only. */
+static void test_no_marks_in_what_is_no_note(void **state)
+{
+	struct boot_note *note = put_note(1000);
+
+	(void)state;
+	stage.h->digest = HANDOFF_DIGEST_NONE;
+	note->magic++;
+	assert_int_equal(run(), AT_ENTRY64);
+	assert_int_equal(note->entered | note->left, 0);
+}
+
 static uint8_t copy_from[3001], copy_to[sizeof(copy_from) + 2];
 
 static void set_copy(void)
@@ -887,6 +942,19 @@ static void test_bad_copy(void **state)
 	*h = good;
 	h->copy_len = PAGE_LEN;
 	h->copy_to = h->self - PAGE_LEN + 1;
+	check_bad_handoff();
+}
+
+static void test_bad_note(void **state)
+{
+	struct handoff *h = stage.h;
+
+	(void)state;
+	h->boot_note = UINT64_MAX - sizeof(struct boot_note) + 1;
+	check_bad_handoff();
+	h->boot_note = h->self + h->self_len - 1;
+	check_bad_handoff();
+	h->boot_note = h->self - sizeof(struct boot_note) + 1;
 	check_bad_handoff();
 }
 
@@ -1696,6 +1764,10 @@ int main(void)
 		staged(test_copy),
 		staged(test_no_copy_of_what_is_damaged),
 		staged(test_bad_copy),
+		staged(test_bad_note),
+		staged(test_marks),
+		staged(test_no_marks_in_damage),
+		staged(test_no_marks_in_what_is_no_note),
 		staged(test_bad_digests),
 		staged(test_bad_paging),
 		staged(test_bad_leave),

@@ -6,6 +6,7 @@
 
 #include "arch/x86/boot_params.h"
 #include "handoff.h"
+#include "boot_note.h"
 #include "lib_image.h"
 #include "place.h"
 #include "unit.h"
@@ -129,22 +130,33 @@ static void test_without_initrd(void **state)
 	assert_null(plan_find(&plan, "initrd"));
 }
 
+/* The note's node comes first, then the seed's. */
 static void test_seed(void **state)
 {
+	const size_t seed_off = 16 + sizeof(struct boot_note);
 	const struct segment *setup = setup_of_plan();
 	uint64_t node = at64(setup->own, HDR_SETUP_DATA);
 
 	(void)state;
 	assert_true(is_aligned(node, 16));
 	assert_true(node >= plan.cmdline_addr + 2048);
-	assert_int_equal(node - setup->addr + 16 + SEED_LEN, setup->bytes.len);
+	assert_int_equal(node - setup->addr + seed_off + 16 + SEED_LEN, setup->bytes.len);
+	assert_int_equal(plan.boot_note, node + 16);
 	node -= setup->addr;
+	assert_int_equal(at64(setup->own, node), setup->addr + node + seed_off);
+	assert_int_equal(at32(setup->own, node + 8), SETUP_NONE);
+	assert_int_equal(at32(setup->own, node + 12), sizeof(struct boot_note));
+	assert_int_equal(at64(setup->own, node + 16), BOOT_NOTE_MAGIC);
+	node += seed_off;
 	assert_int_equal(at64(setup->own, node), 0);
 	assert_int_equal(at32(setup->own, node + 8), SETUP_RNG_SEED);
 	assert_int_equal(at32(setup->own, node + 12), SEED_LEN);
 	assert_memory_not_equal(setup->own + node + 16, req.seed, SEED_LEN);
 	req.has_seed = false;
-	assert_int_equal(at64(setup_of_plan()->own, HDR_SETUP_DATA), 0);
+	setup = setup_of_plan();
+	node = at64(setup->own, HDR_SETUP_DATA) - setup->addr;
+	assert_int_equal(at64(setup->own, node), 0);
+	assert_int_equal(node + seed_off, setup->bytes.len);
 	req.has_seed = true;
 	set16(image, HDR_VERSION, 0x0208);	/* before setup_data: what is there is code */
 	assert_memory_equal(setup_of_plan()->own + HDR_SETUP_DATA, image + HDR_SETUP_DATA, 8);

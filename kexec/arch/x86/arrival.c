@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arch/x86/purgatory.h"
+#include "boot_note.h"
 
 #define COPY_MATCH_LEN	48	/* bytes of code that are taken for proof */
 #define BOOT_PARAMS_SEGMENT	"params"
@@ -131,26 +132,49 @@ static bool is_in_ram(const struct segment *s, struct guest_ram ram)
 	return s->addr <= ram.len && s->mem_len <= ram.len - s->addr;
 }
 
-static int check_segment(const struct segment *s, struct guest_ram ram, size_t skip,
-			 struct diag *diag)
+static int check_bytes(const struct segment *s, const uint8_t *found, size_t start, size_t end,
+		       struct diag *diag)
 {
+	const uint8_t *expected = s->bytes.data;
+	const size_t off = start + find_difference(found + start, expected + start, end - start);
+
+	if (off >= end)
+		return 0;
+	return fail(diag, EINVAL, "rehearse/segment-changed",
+		    "segment '%s' was overwritten: %zu of its %zu bytes differ, the first at +%#zx",
+		    s->name, count_differences(found + start, expected + start, end - start),
+		    s->bytes.len, off);
+}
+
+/* Where in the segment purgatory leaves its marks (boot_note.h); at its end if that is not in it. */
+static struct range marks_in(const struct plan *plan, const struct segment *s)
+{
+	const uint64_t note_off = plan->boot_note - s->addr;
+
+	if (plan->boot_note < s->addr || s->bytes.len < sizeof(struct boot_note) ||
+	    note_off > s->bytes.len - sizeof(struct boot_note))
+		return (struct range){ s->bytes.len, s->bytes.len };
+	return (struct range){ note_off + offsetof(struct boot_note, entered),
+			       note_off + sizeof(struct boot_note) };
+}
+
+static int check_segment(const struct plan *plan, const struct segment *s, struct guest_ram ram,
+			 size_t skip, struct diag *diag)
+{
+	const struct range marks = marks_in(plan, s);
 	const uint8_t *found = ram.bytes + s->addr;
-	size_t off;
+	int r;
 
 	if (!is_in_ram(s, ram))
 		return fail(diag, EINVAL, "rehearse/segment-outside",
 			    "segment '%s' at %#" PRIx64 " lies outside the memory", s->name,
 			    s->addr);
-	off = skip + find_difference(found + skip, s->bytes.data + skip, s->bytes.len - skip);
-	if (off < s->bytes.len)
-		return fail(diag, EINVAL, "rehearse/segment-changed",
-			    "segment '%s' was overwritten: %zu of its %zu bytes differ, the first "
-			    "at +%#zx",
-			    s->name,
-			    count_differences(found + skip, s->bytes.data + skip,
-					      s->bytes.len - skip),
-			    s->bytes.len, off);
-	for (; off < s->mem_len; off++)
+	r = check_bytes(s, found, skip, (size_t)marks.start, diag);
+	if (r == 0)
+		r = check_bytes(s, found, (size_t)marks.end, s->bytes.len, diag);
+	if (r < 0)
+		return r;
+	for (size_t off = s->bytes.len; off < s->mem_len; off++)
 		if (found[off] != 0)
 			return fail(diag, EINVAL, "rehearse/segment-changed",
 				    "segment '%s' was overwritten behind its end, at +%#zx",
@@ -164,7 +188,7 @@ int arrival_check_segments(const struct plan *plan, struct guest_ram ram, struct
 
 	for (size_t i = 0; i < plan->n_segments && r == 0; i++)
 		if (strcmp(plan->segments[i].name, PURGATORY_SEGMENT) != 0)
-			r = check_segment(&plan->segments[i], ram, 0, diag);
+			r = check_segment(plan, &plan->segments[i], ram, 0, diag);
 	return r;
 }
 
@@ -198,7 +222,7 @@ int arrival_check_kept(const struct plan *plan, struct guest_ram ram, struct dia
 
 		if (strcmp(s->name, PURGATORY_SEGMENT) == 0 || strcmp(s->name, "kernel") == 0)
 			continue;
-		r = check_segment(s, ram, is_params ? BOOT_PARAMS_LEN : 0, diag);
+		r = check_segment(plan, s, ram, is_params ? BOOT_PARAMS_LEN : 0, diag);
 		if (r == 0 && is_params)
 			r = check_zero_page(s, ram, diag);
 	}

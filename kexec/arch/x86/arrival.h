@@ -14,7 +14,7 @@
 must_check int arrival_check_cpu(const struct plan *plan, const struct vcpu *v,
 				 struct guest_ram ram, struct diag *diag);
 /* There: every segment but purgatory has the bytes that were loaded, and zeros to the end of its last
- * page. */
+ * page. Apart from that are purgatory's marks in plan->boot_note. */
 must_check int arrival_check_segments(const struct plan *plan, struct guest_ram ram,
 				      struct diag *diag);
 /* When the stub is done: the same of all but the kernel; and of boot_params all that a stub has no

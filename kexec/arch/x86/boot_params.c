@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "boot_note.h"
+
 /* Offsets in the zero page. */
 enum zero_page_off {
 	ZP_SCREEN_INFO = 0x000,
@@ -117,13 +119,10 @@ static int choose_e820(const struct bzimage *image, const struct facts *facts, s
 	return 0;
 }
 
-/* Why EFI runtime services cannot be carried over; NULL if they can. */
-static const char *efi_obstacle(const struct bzimage *image, const struct facts *facts)
+const char *params_efi_obstacle(const struct facts *facts)
 {
 	const struct efi_facts *efi = &facts->efi;
 
-	if (!(image->xloadflags & XLF_EFI_KEXEC))
-		return "the image cannot take them over (no XLF_EFI_KEXEC)";
 	if (efi->bits != 64)
 		return "the firmware is not known to be 64-bit";
 	if (!facts->has_boot_params ||
@@ -140,6 +139,13 @@ static const char *efi_obstacle(const struct bzimage *image, const struct facts 
 	if (!efi->has_systab)
 		return "/sys/firmware/efi/systab cannot be read";
 	return NULL;
+}
+
+static const char *efi_obstacle(const struct bzimage *image, const struct facts *facts)
+{
+	if (!(image->xloadflags & XLF_EFI_KEXEC))
+		return "the image cannot take them over (no XLF_EFI_KEXEC)";
+	return params_efi_obstacle(facts);
 }
 
 static struct params_piece add_piece(struct params_layout *l, size_t len)
@@ -270,6 +276,7 @@ int params_lay_out(const struct bzimage *image, const struct request *req,
 			l.rng_seed = add_node(&l, SEED_LEN);
 		if (req->dtb.len > 0)
 			l.dtb = add_node(&l, req->dtb.len);
+		l.note = add_node(&l, sizeof(struct boot_note));
 	}
 	note_what_is_lost(req, facts, diag);
 	*ret = l;
@@ -410,6 +417,21 @@ void params_seed(const struct request *req, uint8_t *ret)
 	sha256_finish(&h, ret);
 }
 
+void params_write_note(const struct request *req, const struct facts *facts, uint8_t *ret)
+{
+	struct boot_note n = {
+		.magic = BOOT_NOTE_MAGIC,
+		.len = sizeof(n),
+		.flags = req->is_crash ? BOOT_NOTE_CRASH : 0,
+		.loaded = req->load_tsc,
+		.loader = "kexec-ng " KEXEC_NG_VERSION,
+	};
+
+	if (facts->release)
+		strncpy(n.release, facts->release, sizeof(n.release) - 1);
+	memcpy(ret, &n, sizeof(n));
+}
+
 static void link_node(const struct params_piece *piece, uint32_t type, phys_t params, phys_t *head,
 		      uint8_t *buf)
 {
@@ -440,6 +462,9 @@ void params_write(const struct bzimage *image, const struct params_layout *l,
 		params_seed(req, buf + l->rng_seed.off);
 	if (l->dtb.len > 0)
 		memcpy(buf + l->dtb.off, req->dtb.data, l->dtb.len);
+	if (l->note.len > 0)
+		params_write_note(req, facts, buf + l->note.off);
+	link_node(&l->note, SETUP_NONE, at->params, &head, buf);
 	link_node(&l->dtb, SETUP_DTB, at->params, &head, buf);
 	link_node(&l->rng_seed, SETUP_RNG_SEED, at->params, &head, buf);
 	link_node(&l->efi_map, SETUP_NONE, at->params, &head, buf);

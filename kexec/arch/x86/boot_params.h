@@ -5,7 +5,7 @@
  *
  * The stub's KASLR keeps off the zero page, the command line and every setup_data node, and off
  * nothing else: so whatever the next kernel reads later is one of these. The EFI memory map, which
- * is none, travels inside a node of type SETUP_NONE.
+ * is none, travels inside a node of type SETUP_NONE, and so does the note of boot_note.h.
  *
  * Source: Documentation/arch/x86/{boot,zero-page}.rst, arch/x86/include/uapi/asm/bootparam.h.
  */
@@ -37,6 +37,7 @@ struct params_layout {
 	struct params_piece efi_map;
 	struct params_piece rng_seed;
 	struct params_piece dtb;
+	struct params_piece note;	/* boot_note.h */
 	size_t len;
 	const struct mem_entry *e820;	/* all entries that are handed on */
 	size_t n_e820;
@@ -59,9 +60,14 @@ must_check int params_check_cmdline(const struct bzimage *image, const struct re
 /* What the next kernel gets for its random numbers, SEED_LEN bytes: not the seed itself. */
 void params_seed(const struct request *req, uint8_t *ret);
 
+/* Writes a struct boot_note. */
+void params_write_note(const struct request *req, const struct facts *facts, uint8_t *ret);
+
 /* Does what is in screen_info still describe what the hardware shows, or does the user say so? */
 bool params_display_is_handed_on(const struct request *req, const struct facts *facts);
 
+/* Why this machine's EFI runtime services cannot be carried over; NULL if they can. */
+const char *params_efi_obstacle(const struct facts *facts);
 /* Decides what is handed on and says, by notes, what is not. */
 must_check int params_lay_out(const struct bzimage *image, const struct request *req,
 			      const struct facts *facts, struct arena *a,

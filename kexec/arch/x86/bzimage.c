@@ -301,7 +301,7 @@ int bzimage_finish(const struct request *req, const struct facts *facts, struct 
 	struct params_addresses at = { 0 };
 
 	if (plan->jump_mode == JUMP_16) {
-		real_mode_finish(&own->image, req, plan);
+		real_mode_finish(&own->image, req, facts, plan);
 		return 0;
 	}
 	at.params = params->addr;
@@ -313,6 +313,8 @@ int bzimage_finish(const struct request *req, const struct facts *facts, struct 
 	params_write(&own->image, &own->layout, req, facts, &at, params->own);
 	plan->cmdline_addr = params->addr + own->layout.cmdline.off;
 	plan->jump_arg = params->addr;
+	if (own->layout.note.len > 0)
+		plan->boot_note = params->addr + own->layout.note.off;
 	if (own->is_direct) {
 		plan->jump_entry = kernel->addr + own->direct.entry_off;
 		if (!own->direct.is_64)

@@ -359,6 +359,7 @@ static int fill_handoff(const struct request *req, const struct facts *facts, st
 		handoff->copy_len = range_len(plan->crash->low);
 		handoff->copy_to = plan->crash->backup;
 	}
+	handoff->boot_note = plan->boot_note;
 	return set_consoles(req, facts, plan, handoff, diag);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch/x86/boot_params.h"
+#include "boot_note.h"
 #include "handoff.h"
 
 /* The setup code with its data ends here (arch/x86/boot/setup.ld); then comes its heap. */
@@ -154,9 +155,19 @@ static size_t node_off(const struct request *req)
 	return (size_t)align_down(end + 15, 16);
 }
 
-static bool has_node(const struct bzimage *image, const struct request *req)
+static bool has_nodes(const struct bzimage *image)
 {
-	return req->has_seed && image->version >= 0x0209;
+	return image->version >= 0x0209;
+}
+
+/* The note is in the first node, the seed in the second. */
+#define SEED_NODE_OFF	(NODE_HEAD_LEN + sizeof(struct boot_note))
+
+static size_t nodes_len(const struct bzimage *image, const struct request *req)
+{
+	if (!has_nodes(image))
+		return 0;
+	return SEED_NODE_OFF + (req->has_seed ? NODE_HEAD_LEN + SEED_LEN : 0);
 }
 
 int real_mode_plan(const struct bzimage *image, const struct request *req,
@@ -169,7 +180,7 @@ int real_mode_plan(const struct bzimage *image, const struct request *req,
 		.wants_lowest = true,
 		.is_digested = true,
 	};
-	size_t len = node_off(req) + (has_node(image, req) ? NODE_HEAD_LEN + SEED_LEN : 0);
+	size_t len = node_off(req) + nodes_len(image, req);
 	struct segment *s;
 	uint16_t vid_mode = 0;
 	int r;
@@ -221,19 +232,38 @@ static void write_header(const struct bzimage *image, struct plan *plan,
 	put32(buf + HDR_CMD_LINE_PTR, (uint32_t)(setup->addr + CMDLINE_OFF));
 }
 
-void real_mode_finish(const struct bzimage *image, const struct request *req, struct plan *plan)
+static void put_node(uint8_t *node, phys_t next, uint32_t type, size_t len)
+{
+	put64(node, next);
+	put32(node + 8, type);
+	put32(node + 12, (uint32_t)len);
+}
+
+static void write_nodes(const struct request *req, const struct facts *facts, struct plan *plan,
+			const struct segment *setup)
+{
+	const phys_t at = setup->addr + node_off(req);
+	uint8_t *node = setup->own + node_off(req);
+
+	put64(setup->own + HDR_SETUP_DATA, at);
+	put_node(node, req->has_seed ? at + SEED_NODE_OFF : 0, SETUP_NONE, sizeof(struct boot_note));
+	params_write_note(req, facts, node + NODE_HEAD_LEN);
+	plan->boot_note = at + NODE_HEAD_LEN;
+	if (!req->has_seed)
+		return;
+	put_node(node + SEED_NODE_OFF, 0, SETUP_RNG_SEED, SEED_LEN);
+	params_seed(req, node + SEED_NODE_OFF + NODE_HEAD_LEN);
+}
+
+void real_mode_finish(const struct bzimage *image, const struct request *req,
+		      const struct facts *facts, struct plan *plan)
 {
 	const struct segment *setup = plan_find(plan, REAL_MODE_SEGMENT);
-	uint8_t *node = setup->own + node_off(req);
 
 	write_header(image, plan, setup);
 	memcpy(setup->own + CMDLINE_OFF, req->cmdline, strlen(req->cmdline));
-	if (has_node(image, req)) {
-		put64(setup->own + HDR_SETUP_DATA, setup->addr + node_off(req));
-		put32(node + 8, SETUP_RNG_SEED);
-		put32(node + 12, SEED_LEN);
-		params_seed(req, node + NODE_HEAD_LEN);
-	}
+	if (has_nodes(image))
+		write_nodes(req, facts, plan, setup);
 	plan->jump_arg = setup->addr;
 	plan->jump_entry = setup->addr + ENTRY_OFF;
 	plan->cmdline_addr = setup->addr + CMDLINE_OFF;

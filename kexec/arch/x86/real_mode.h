@@ -9,7 +9,7 @@
  *	0x00000	boot sector and setup code, from the file
  *	0x08000	its heap, and from HANDOFF_REAL_STACK downwards its stack
  *	0x0f000	purgatory's trampoline
- *	0x10000	the command line, then a setup_data node with the seed
+ *	0x10000	the command line, then the setup_data nodes: note, seed
  *
  * Source: Documentation/arch/x86/boot.rst, arch/x86/boot/{header.S,main.c,setup.ld}.
  */
@@ -26,7 +26,9 @@
  */
 must_check int real_mode_plan(const struct bzimage *image, const struct request *req,
 			      const struct facts *facts, struct plan *plan, struct diag *diag);
-/* Writes it; all segments have their addresses. Sets jump_entry, jump_arg and cmdline_addr. */
-void real_mode_finish(const struct bzimage *image, const struct request *req, struct plan *plan);
+/* Writes it; all segments have their addresses. Sets jump_entry, jump_arg, cmdline_addr and
+ * boot_note. */
+void real_mode_finish(const struct bzimage *image, const struct request *req,
+		      const struct facts *facts, struct plan *plan);
 
 #endif
