@@ -71,6 +71,7 @@ static const struct {
 	{ "params/cmdline-too-long", "shorten --append; the kernel says how much it can take" },
 	{ "pe/", DAMAGED },
 	{ "place/", NO_ROOM },
+
 	{ "plan/", NO_ROOM },
 	{ "plan/over-half-of-ram", "the kernel takes half of the memory at most: a smaller initrd, or "
 				   "--initrd-unpack=no" },
@@ -82,6 +83,7 @@ static const struct {
 	{ "purgatory/no-long-mode", "take a 32-bit kernel: this CPU has no 64-bit mode" },
 	{ "purgatory/broken-image", "this kexec was not built right: build it again" },
 	{ "real-mode/", "leave --enter=16 (--real-mode) out" },
+	{ "record/", "load it again, as root and with /run mounted: that leaves a new record" },
 	{ "rehearse/", "nothing was loaded; -d shows the plan, and doc/rehearsal.md what each "
 		       "verdict means" },
 	{ "rehearse/not-emulated", "this says nothing about the kernel: please report it, with the "

@@ -5,6 +5,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "host_check.h"
+
+#define LOG_LINES_MAX	8
+#define LOG_LINE_MAX	300
+
 static const char *attempt_name(enum attempt attempt)
 {
 	switch (attempt) {
@@ -54,33 +59,52 @@ static bool is_signature_error(int error)
 	       error == ENODATA || error == EKEYEXPIRED || error == EKEYREVOKED;
 }
 
-static int explain_eperm(enum attempt attempt, bool may_boot, const struct facts *facts,
-			 struct diag *diag)
+static unsigned int calls_of(enum attempt attempt)
 {
-	const struct policy_facts *policy = &facts->policy;
+	switch (attempt) {
+	case ATTEMPT_KEXEC_LOAD:
+		return CHECK_LOAD;
+	case ATTEMPT_KEXEC_FILE_LOAD:
+		return CHECK_FILE;
+	case ATTEMPT_CRASH_KEXEC_LOAD:
+		return CHECK_CRASH_LOAD;
+	case ATTEMPT_CRASH_KEXEC_FILE_LOAD:
+		return CHECK_CRASH_FILE;
+	case ATTEMPT_UNLOAD:
+		return CHECK_LOADS;
+	case ATTEMPT_CRASH_UNLOAD:
+		return CHECK_CRASH_LOADS;
+	case ATTEMPT_EXEC:
+		return CHECK_JUMP;
+	}
+	return 0;
+}
+
+/* Does one of the questions of --check have the answer? */
+static bool explain_by_checks(enum attempt attempt, int error, const struct check_input *in,
+			      struct diag *diag)
+{
+	for (size_t i = 0; i < n_check_table; i++) {
+		struct check_finding f;
+
+		if (check_table[i].error != error)
+			continue;
+		check_run(&check_table[i], in, &f);
+		if (!(f.forbids & calls_of(attempt)))
+			continue;
+		fail(diag, error, f.id, "%s was refused: %s", attempt_name(attempt), f.text);
+		if (f.advice[0] != '\0')
+			fail_advise(diag, "%s", f.advice);
+		return true;
+	}
+	return false;
+}
+
+static int explain_eperm(enum attempt attempt, const struct check_input *in, struct diag *diag)
+{
 	const char *name = attempt_name(attempt);
 
-	if (!may_boot) {
-		fail(diag, EPERM, "kernel/no-capability",
-		     "%s was refused: this process has no CAP_SYS_BOOT", name);
-		return fail_advise(diag, "run it as root, outside of containers that drop the "
-					 "capability");
-	}
-	if (policy->is_load_disabled) {
-		fail(diag, EPERM, "kernel/load-disabled",
-		     "%s was refused: kernel.kexec_load_disabled is 1, which lasts until the next "
-		     "reboot",
-		     name);
-		return fail_advise(diag, "reboot, and find what sets it (grep -r "
-					 "kexec_load_disabled /etc/sysctl*)");
-	}
-	if (is_limit_used_up(attempt, policy)) {
-		fail(diag, EPERM, "kernel/load-limit",
-		     "%s was refused: kernel.kexec_load_limit_%s is used up", name,
-		     is_for_crash(attempt) ? "panic" : "reboot");
-		return fail_advise(diag, "reboot, and raise that limit");
-	}
-	if (is_locked_down(facts) && is_file_load(attempt)) {
+	if (is_locked_down(in->facts) && is_file_load(attempt)) {
 		fail(diag, EPERM, "kernel/lockdown-signature",
 		     "kexec_file_load was refused: the running kernel is locked down and trusts no "
 		     "key that signed this image");
@@ -88,12 +112,11 @@ static int explain_eperm(enum attempt attempt, bool may_boot, const struct facts
 			diag, "load a kernel signed by a key of the firmware (db, MOK) or of the "
 			      "running kernel, as the distribution's are under its Secure Boot");
 	}
-	if (is_locked_down(facts)) {
-		fail(diag, EPERM, "kernel/lockdown",
-		     "%s was refused: the running kernel is locked down (%s)", name,
-		     policy->lockdown == LOCKDOWN_INTEGRITY ? "integrity" : "confidentiality");
-		return fail_advise(diag, "load a signed kernel with -s, or boot without Secure "
-					 "Boot lockdown");
+	if (in->more->process.has_filter) {
+		fail(diag, EPERM, "kernel/filtered",
+		     "%s was refused, most likely by the filter of system calls (seccomp) of this "
+		     "process", name);
+		return fail_advise(diag, "run it outside of the container or service that set it");
 	}
 	fail(diag, EPERM, "kernel/not-permitted", "%s was refused: operation not permitted", name);
 	return fail_advise(diag, "a security module may forbid it: look for a denial in the kernel "
@@ -203,11 +226,15 @@ static int explain_common(enum attempt attempt, int error, const struct facts *f
 	}
 }
 
-int explain_failure(enum attempt attempt, int error, bool may_boot, const struct facts *facts,
+int explain_failure(enum attempt attempt, int error, const struct check_input *in,
 		    struct diag *diag)
 {
+	const struct facts *facts = in->facts;
+
+	if (explain_by_checks(attempt, error, in, diag))
+		return -error;
 	if (error == EPERM)
-		return explain_eperm(attempt, may_boot, facts, diag);
+		return explain_eperm(attempt, in, diag);
 	if (is_for_crash(attempt) && explain_crash(attempt, error, facts, diag) < 0)
 		return -error;
 	if (is_file_load(attempt) && explain_file_load(error, diag) < 0)
@@ -219,6 +246,46 @@ int explain_failure(enum attempt attempt, int error, bool may_boot, const struct
 					 "namespace");
 	}
 	return explain_common(attempt, error, facts, diag);
+}
+
+void explain_listen(struct kmsg *log)
+{
+	log->error = -kmsg_open(log, false);
+}
+
+void explain_heard(struct kmsg *log, struct diag *diag)
+{
+	struct kmsg_record record;
+
+	if (log->fd < 0)
+		note(diag, "kernel/log-unread", "the kernel log cannot be read for more (%s)",
+		     strerror(log->error));
+	for (int n = 0; n < LOG_LINES_MAX && kmsg_next(log, &record);)
+		if (record.is_kernel) {
+			warn(diag, "kernel/log", "the kernel logged meanwhile: %.*s",
+			     (int)min_u64(record.text.len, LOG_LINE_MAX), record.text.data);
+			n++;
+		}
+}
+
+void explain_stop(struct kmsg *log)
+{
+	kmsg_close(log);
+}
+
+int explain_here(enum attempt attempt, int error, const struct facts *facts, struct diag *diag)
+{
+	struct check_facts more = { 0 };
+	const struct check_input in = { .facts = facts, .more = &more };
+	struct arena a = { 0 };
+	struct diag ignored;
+
+	diag_init(&ignored, NULL);
+	if (host_read_check("", facts, &a, &more, &ignored) < 0)
+		more = (struct check_facts){ 0 };
+	explain_failure(attempt, error, &in, diag);
+	arena_free(&a);
+	return -error;
 }
 
 bool explain_is_final(enum attempt attempt, int error, bool may_boot, const struct facts *facts)

@@ -10,6 +10,7 @@
 #include "explain.h"
 #include "host.h"
 #include "place.h"
+#include "record.h"
 #include "sys.h"
 #include "weigh.h"
 
@@ -298,11 +299,21 @@ static int settle_once(struct load *l, struct diag *diag)
 	return r;
 }
 
+/* When it is loaded is for the note to the next kernel (boot_note.h), and no part of a plan that is
+ * to be the same each time. */
+static void stamp(struct load *l)
+{
+	if (!l->options->dry_run && !l->options->has_seed)
+		l->request.load_tsc = sys_tsc();
+}
+
 /* An initrd that finds no place unpacked goes as it is. */
 static int settle(struct load *l, struct diag *diag)
 {
-	int r = settle_once(l, diag);
+	int r;
 
+	stamp(l);
+	r = settle_once(l, diag);
 	if (r == 0 || l->unpacked.n_packed == 0 || l->options->initrd_unpack == INITRD_UNPACK_YES ||
 	    (strncmp(diag->id, "place/", 6) != 0 && strcmp(diag->id, "plan/over-half-of-ram") != 0))
 		return r;
@@ -378,18 +389,22 @@ static int check_files(struct load *l, struct diag *diag)
 
 static int load_by_segments(struct load *l, struct diag *diag)
 {
+	struct kmsg log;
 	int r;
 
 	progress_stage(&l->progress, "handing it to the running kernel");
+	explain_listen(&log);
 	r = sys_kexec_load(&l->plan);
-
 	if (r < 0)
-		return explain_failure(attempt_of(l, CALL_LOAD), -r, sys_may_boot(), &l->facts,
-				       diag);
+		explain_heard(&log, diag);
+	explain_stop(&log);
+	if (r < 0)
+		return explain_here(attempt_of(l, CALL_LOAD), -r, &l->facts, diag);
 	l->call = CALL_LOAD;
 	r = check_files(l, diag);
 	if (r == 0)
 		return 0;
+	record_remove(l->options->load_crash);
 	if (sys_kexec_unload(l->options->load_crash) < 0)
 		warn(diag, "load/not-unloaded",
 		     "and it could not be unloaded: do not %s",
@@ -436,7 +451,7 @@ static int explain_file_load(const struct load *l, int error, struct diag *diag)
 	struct diag why;
 
 	diag_init(&why, NULL);
-	explain_failure(attempt_of(l, CALL_FILE), error, sys_may_boot(), &l->facts, &why);
+	explain_here(attempt_of(l, CALL_FILE), error, &l->facts, &why);
 	for (size_t i = 0; i < array_len(ids); i++)
 		is_about_trust |= strcmp(why.id, ids[i]) == 0;
 	if (l->unwrapped.n == 0 || !is_about_trust)
@@ -461,12 +476,17 @@ static int load_by_file(struct load *l, struct diag *diag)
 		.no_cma = o->no_cma,
 		.force_dtb = o->force_dtb,
 	};
+	struct kmsg log;
 	int r = open_for_kernel(l, &call.kernel_fd, &call.initrd_fd, diag);
 
 	if (r < 0)
 		return r;
 	progress_stage(&l->progress, "handing it to the running kernel");
+	explain_listen(&log);
 	r = sys_kexec_file_load(&call);
+	if (r < 0)
+		explain_heard(&log, diag);
+	explain_stop(&log);
 	close(call.kernel_fd);
 	if (call.initrd_fd >= 0)
 		close(call.initrd_fd);
@@ -476,6 +496,7 @@ static int load_by_file(struct load *l, struct diag *diag)
 	r = check_files(l, diag);
 	if (r == 0)
 		return 0;
+	record_remove(l->options->load_crash);
 	if (sys_kexec_file_unload(l->options->load_crash) < 0)
 		warn(diag, "load/not-unloaded",
 		     "and it could not be unloaded: do not %s",
@@ -619,9 +640,11 @@ int load_unload(const struct options *o, int *ret_status, struct diag *diag)
 		diag_init(&ignored, NULL);
 		if (host_read("", &arena, &facts, &ignored) < 0)
 			facts.release = "?";
-		r = explain_failure(o->unload_crash ? ATTEMPT_CRASH_UNLOAD : ATTEMPT_UNLOAD, -r,
-				    sys_may_boot(), &facts, diag);
+		r = explain_here(o->unload_crash ? ATTEMPT_CRASH_UNLOAD : ATTEMPT_UNLOAD, -r,
+				 &facts, diag);
 	}
+	if (r == 0)
+		record_remove(o->unload_crash);
 	arena_free(&arena);
 	return r;
 }

@@ -58,6 +58,10 @@ must_check int load_plan(struct load *l, struct diag *diag);
  * the exit status after a failure. */
 must_check int load_commit(struct load *l, int *ret_status, struct diag *diag);
 
+/* Leaves a record of what was loaded (record.h): after load_commit(), before load_free(). A record that
+ * cannot be written is a note. */
+void load_record(const struct load *l, struct diag *diag);
+
 /* Unloads by whichever call the options and the machine allow. */
 must_check int load_unload(const struct options *o, int *ret_status, struct diag *diag);
 

@@ -14,6 +14,7 @@
 #include "inspect_run.h"
 #include "load.h"
 #include "options.h"
+#include "questions.h"
 #include "rehearsal_report.h"
 #include "report.h"
 #include "sys.h"
@@ -180,6 +181,8 @@ static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 	if (r == 0)
 		r = o->dry_run ? load_plan(&l, diag) : load_commit(&l, &status, diag);
 	progress_end(&l.progress);
+	if (r == 0 && !o->dry_run && !l.is_kept)
+		load_record(&l, diag);
 	if (r == 0)
 		status = STATUS_OK;
 	if (r == 0)
@@ -234,7 +237,7 @@ static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
 	}
 	/* Known before the network is gone. */
 	if (!sys_may_boot()) {
-		explain_failure(ATTEMPT_EXEC, EPERM, false, &facts, diag);
+		explain_here(ATTEMPT_EXEC, EPERM, &facts, diag);
 		report_failure(stderr, diag, NULL);
 		return STATUS_FAILED;
 	}
@@ -246,7 +249,7 @@ static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
 	diag_init(&ignored, NULL);
 	if (host_read("", a, &facts, &ignored) < 0)
 		facts.release = "?";
-	explain_failure(ATTEMPT_EXEC, -r, sys_may_boot(), &facts, diag);
+	explain_here(ATTEMPT_EXEC, -r, &facts, diag);
 	report_failure(stderr, diag, NULL);
 	return STATUS_FAILED;
 }
@@ -289,6 +292,8 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 		return run_print_ckr_size(o, a, diag);
 	if (o->status || o->status_crash)
 		return run_status(o);
+	if (o->check || o->show || o->last)
+		return questions_answer(o, a, diag);
 	if (o->unload || o->unload_crash)
 		return run_unload(o, diag);
 	if (o->inspect)

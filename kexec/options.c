@@ -248,6 +248,39 @@ static int settle_load(struct parse *p)
 	return 0;
 }
 
+/* --check, --show and --last look, and change nothing. */
+static int settle_question(struct parse *p)
+{
+	struct options *o = &p->out;
+	const char *name = o->check ? "check" : o->show ? "show" : "last";
+	const bool is_last = o->last;
+
+	if (o->check + o->show + o->last > 1)
+		return fail(p->diag, EINVAL, "options/question",
+			    "--check, --show and --last are three questions: one in one call");
+	if (p->asked_exec || p->asked_unload || o->force ||
+	    (is_last && (p->asked_load || p->asked_panic)))
+		return fail(p->diag, EINVAL, "options/question",
+			    "--%s changes nothing: no -e, -f or -u%s with it", name,
+			    is_last ? ", and no -l or -p," : "");
+	if (o->dry_run || p->load_only || o->map)
+		return fail(p->diag, EINVAL, "options/question",
+			    "--%s is about this machine, --%s about one kernel to load", name,
+			    p->load_only ? p->load_only->name : o->map ? "map" : "dry-run");
+	if (o->kernel)
+		return fail(p->diag, EINVAL, "options/question",
+			    "--%s is about this machine and takes no kernel; --dry-run takes one",
+			    name);
+	o->check_load = o->check && p->asked_load;
+	o->check_crash = o->check && p->asked_panic;
+	o->check_file = o->check && o->call == CALL_FILE;
+	if (o->check && !o->check_load && !o->check_crash && !o->check_file)
+		o->check_load = o->check_crash = o->check_file = true;
+	o->show_load = o->show && (p->asked_load || !p->asked_panic);
+	o->show_crash = o->show && (p->asked_panic || !p->asked_load);
+	return 0;
+}
+
 static int settle_mode(struct parse *p)
 {
 	struct options *o = &p->out;
@@ -264,6 +297,8 @@ static int settle_mode(struct parse *p)
 	}
 	if (p->not_yet)
 		return fail_not_yet(p, p->not_yet);
+	if (o->check || o->show || o->last)
+		return settle_question(p);
 	r = p->asked_unload ? settle_unload(p) : settle_load(p);
 	if (r < 0)
 		return r;
@@ -276,7 +311,8 @@ static int settle_mode(struct parse *p)
 			    p->load_only->name);
 	if (o->host_root && !o->dry_run)
 		return fail(p->diag, EINVAL, "options/host-root",
-			    "--host-root describes another machine: it goes with --dry-run only");
+			    "--host-root describes another machine: it goes with --dry-run, "
+			    "--check, --show and --last only");
 	return 0;
 }
 

@@ -22,7 +22,8 @@ enum call {
 };
 
 struct options {
-	/* What to do. help, version, print_ckr_size, status*, unload* each stand alone: when one of
+	/* What to do. help, version, print_ckr_size, status*, check, show, last, unload* each stand
+	 * alone: when one of
 	 * them is set, no other of this block is, except that help_status goes with help. */
 	bool help;
 	int help_status;	/* exit status after the help: 1 for -?, as ever */
@@ -30,6 +31,11 @@ struct options {
 	bool print_ckr_size;	/* size of the "Crash kernel" region on stdout */
 	bool status;		/* -S -l: exit 1 if a kernel is loaded, 0 if not */
 	bool status_crash;	/* -S: the same of the crash kernel */
+	bool check;		/* --check: with check_load, check_crash, check_file, one at least */
+	bool check_load, check_crash, check_file;	/* -l, -p, -s */
+	bool show;		/* --show: with show_load, show_crash, one at least */
+	bool show_load, show_crash;
+	bool last;		/* --last */
 	bool unload;		/* -u */
 	bool unload_crash;	/* -p -u */
 	bool load;		/* plan and load kernel ... */

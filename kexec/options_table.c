@@ -514,6 +514,14 @@ const struct option_row option_table[] = {
 	  .take = take_crash_only,
 	  .help = "with -p: only if the running kernel does not\n"
 		  "keep what is loaded up to date by itself" },
+	{ "check", .is_ours = true, .group = GROUP_ACTION, SETS(out.check),
+	  .help = "would -l, -p and -s work here, and if not why;\n"
+		  "with one of them, only that one" },
+	{ "show", .is_ours = true, .group = GROUP_ACTION, SETS(out.show),
+	  .help = "what is loaded now, by whom and from which files;\n"
+		  "with -l or -p, only that one" },
+	{ "last", .is_ours = true, .group = GROUP_ACTION, SETS(out.last),
+	  .help = "how this kernel was started by kexec, and how\nlong each part of that took" },
 	{ "print-ckr-size", .group = GROUP_ACTION, SETS(out.print_ckr_size),
 	  .help = "print the bytes reserved for a crash kernel" },
 	{ "help", 'h', .group = GROUP_ACTION, SETS(out.help), .help = "print this" },
@@ -651,7 +659,7 @@ const struct option_row option_table[] = {
 	  .take = take_time_limit, .value = "SECONDS",
 	  .help = "of each run of a rehearsal (default 60)" },
 	{ "json", .is_ours = true, .group = GROUP_REPORT, SETS(out.json),
-	  .help = "print the plan, or the failure, as JSON" },
+	  .help = "print that, or the failure, as JSON" },
 	{ "inspect", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true,
 	  SETS(out.inspect),
 	  .help = "print what the file KERNEL holds and what it\nneeds in memory; needs no rights" },
@@ -674,7 +682,7 @@ const struct option_row option_table[] = {
 	  .help = "of an elf: by how much its virtual addresses move" },
 
 	{ "host-root", .is_ours = true, .group = GROUP_TEST, .take = take_host_root, .value = "DIR",
-	  .help = "with --dry-run: read /proc and /sys below DIR" },
+	  .help = "with --dry-run and what only looks: read /proc\nand /sys below DIR" },
 	{ "flip", .is_ours = true, .group = GROUP_TEST, .is_load_only = true, .take = take_flip,
 	  .value = "SEGMENT", .help = "with --rehearse: damage a bit of it, SEGMENT+OFFSET" },
 	{ "seed", .is_ours = true, .group = GROUP_TEST, .needs_kexec_load = true, .take = take_seed,

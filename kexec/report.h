@@ -10,8 +10,11 @@
 #include <stdio.h>
 
 #include "budget.h"
+#include "check.h"
 #include "image.h"
+#include "last.h"
 #include "options.h"
+#include "show.h"
 
 /* A plan that is placed and finished, and what it was made from. */
 struct report {
@@ -55,6 +58,26 @@ void report_failure(FILE *out, const struct diag *failure, const char *what);
 void report_notes(FILE *out, const struct diag *diag);
 /* Those of them that are warnings. */
 void report_warnings(FILE *out, const struct diag *diag);
+
+/* Text from outside: a terminal must not obey it. */
+void report_clean(FILE *out, const char *text);
+
+/* --check: what was found, and what that means for what was asked; and the exit status: 0 all of it
+ * would work, 1 something would not, 2 of something nobody knows. */
+void report_check(FILE *out, const struct options *o, const struct check_report *r);
+must_check int report_check_json(FILE *out, const struct options *o, const struct check_report *r,
+				 struct diag *diag);
+int report_check_status(const struct options *o, const struct check_report *r);
+/* Prints what was made, and frees it; -ENOMEM. */
+struct json_out;
+must_check int report_json_finish(struct json_out *j, FILE *out, struct diag *diag);
+/* --show: what is loaded; as JSON n of them, for each kind of load one at most. */
+void report_show(FILE *out, const struct show_image *s);
+must_check int report_show_json(FILE *out, const struct show_image *images, size_t n,
+				struct diag *diag);
+/* --last: how this kernel was started, for people and as JSON. */
+void report_last(FILE *out, const struct last *l);
+must_check int report_last_json(FILE *out, const struct last *l, struct diag *diag);
 
 /* The budget, item by item; part of report_text(). */
 void report_budget(FILE *out, const struct budget *b);

@@ -293,7 +293,7 @@ static void put_plan(struct json_out *j, const struct report *r)
 	json_out_bool(j, j->top, "checks", r->request->digest != DIGEST_NONE);
 }
 
-static int finish(struct json_out *j, FILE *out, struct diag *diag)
+int report_json_finish(struct json_out *j, FILE *out, struct diag *diag)
 {
 	const char *text = json_out_finish(j);
 	const int r = text ? 0 : fail_nomem(diag);
@@ -311,7 +311,7 @@ int report_json(FILE *out, const struct report *r, struct diag *diag)
 	if (json_out_start(&j))
 		put_plan(&j, r);
 	json_out_notes(&j, j.top, r->diag);
-	return finish(&j, out, diag);
+	return report_json_finish(&j, out, diag);
 }
 
 int report_json_failure(FILE *out, const struct diag *failure, struct diag *diag)
@@ -321,7 +321,7 @@ int report_json_failure(FILE *out, const struct diag *failure, struct diag *diag
 	json_out_start(&j);
 	json_out_error(&j, j.top, failure);
 	json_out_notes(&j, j.top, failure);
-	return finish(&j, out, diag);
+	return report_json_finish(&j, out, diag);
 }
 
 int report_json_check(struct diag *diag)

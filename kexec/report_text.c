@@ -42,8 +42,8 @@ const char *report_map_source(enum map_source source)
 	return "nowhere";
 }
 
-/* Text from outside: a terminal must not obey it. U+0080 to U+009F are control characters too. */
-static void print_clean(FILE *out, const char *text)
+/* U+0080 to U+009F are control characters too. */
+void report_clean(FILE *out, const char *text)
 {
 	for (; *text != '\0'; text++) {
 		unsigned char c = (unsigned char)*text, next = (unsigned char)text[1];
@@ -58,20 +58,20 @@ void report_failure(FILE *out, const struct diag *failure, const char *what)
 {
 	fputs("kexec: ", out);
 	if (what) {
-		print_clean(out, what);
+		report_clean(out, what);
 		fputs(": ", out);
 	}
-	print_clean(out, failure->text);
+	report_clean(out, failure->text);
 	fprintf(out, " [%s]\n", failure->id ? failure->id : "unknown");
 	fputs("kexec: try: ", out);
-	print_clean(out, advice_of(failure));
+	report_clean(out, advice_of(failure));
 	fputc('\n', out);
 }
 
 static void print_note(FILE *out, const struct diag_note *n)
 {
 	fprintf(out, "kexec: %s: ", n->is_warning ? "warning" : "note");
-	print_clean(out, n->text);
+	report_clean(out, n->text);
 	fprintf(out, " [%s]\n", n->id);
 }
 
@@ -123,7 +123,7 @@ static void print_image(FILE *out, const struct report *r)
 	fputs(plan->type_text ? plan->type_text : plan->type ? plan->type : "unknown type", out);
 	if (plan->kernel_version) {
 		fputs(", ", out);
-		print_clean(out, plan->kernel_version);
+		report_clean(out, plan->kernel_version);
 	}
 	fputc('\n', out);
 	print_head(out, "purgatory");
@@ -152,9 +152,9 @@ static void print_profiles(FILE *out, const struct bundle *b)
 		if (!p->id && !p->title)
 			continue;
 		fputs(" (", out);
-		print_clean(out, p->id ? p->id : "");
+		report_clean(out, p->id ? p->id : "");
 		fputs(p->id && p->title ? ": " : "", out);
-		print_clean(out, p->title ? p->title : "");
+		report_clean(out, p->title ? p->title : "");
 		fputc(')', out);
 	}
 	fputc('\n', out);
@@ -166,14 +166,14 @@ static void print_bundle(FILE *out, const struct bundle *b, size_t n_initrds)
 	char size[SIZE_TEXT_LEN];
 
 	print_head(out, "uki");
-	print_clean(out, b->os ? b->os : "no system named");
+	report_clean(out, b->os ? b->os : "no system named");
 	fputs(", ", out);
-	print_clean(out, b->uname ? b->uname : "no release named");
+	report_clean(out, b->uname ? b->uname : "no release named");
 	fprintf(out, ", %s as a whole\n", b->is_signed ? "signed" : "not signed");
 	print_profiles(out, b);
 	for (size_t i = 0; i < b->n_addons; i++) {
 		print_head(out, i == 0 ? "addons" : "");
-		print_clean(out, b->addons[i]);
+		report_clean(out, b->addons[i]);
 		fputc('\n', out);
 	}
 	if (b->n_initrds == 0)
@@ -252,7 +252,7 @@ static void print_handed_on(FILE *out, const struct report *r)
 		fputs("none: the new kernel looks for it itself\n", out);
 	print_head(out, "cmdline");
 	if (r->request->cmdline && r->request->cmdline[0] != '\0')
-		print_clean(out, r->request->cmdline);
+		report_clean(out, r->request->cmdline);
 	else
 		fputs("(empty)", out);
 	fputc('\n', out);

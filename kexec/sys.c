@@ -155,6 +155,11 @@ int sys_kexec_file_unload(bool crash)
 	return file_load(-1, -1, NULL, KEXEC_FILE_UNLOAD | (crash ? KEXEC_FILE_ON_CRASH : 0));
 }
 
+uint64_t sys_tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
 void sys_sync(void)
 {
 	sync();

@@ -30,6 +30,8 @@ must_check int sys_kexec_unload(bool crash);
 must_check int sys_kexec_file_load(const struct file_load *load);
 must_check int sys_kexec_file_unload(bool crash);
 
+/* The time stamp counter. */
+uint64_t sys_tsc(void);
 void sys_sync(void);
 /* Takes every interface but the loopback down; as far as it gets. */
 void sys_interfaces_down(void);

@@ -16,7 +16,7 @@ PAGE = TOP / "doc" / "errors.md"
 
 ID = r'"([a-z0-9]+(?:-[a-z0-9]+)*/[a-z0-9]+(?:-[a-z0-9]+)*)"'
 # A call that says something, up to its id; then what it says, in pieces.
-CALL = re.compile(r"\b(fail|fail_errno|note|warn|fail_\w+|note_\w+|warn_\w+)\s*\(([^;{}]*?)" + ID)
+CALL = re.compile(r"\b(fail|fail_errno|note|warn|found|fail_\w+|note_\w+|warn_\w+)\s*\(([^;{}]*?)" + ID)
 TEXT = re.compile(r'\s*,\s*(?:[A-Za-z_][\w>.-]*\s*\?\s*)?((?:"(?:[^"\\]|\\.)*"|\s|PRI[a-zA-Z0-9]+)+)')
 PRINTED = re.compile(r'(?:"(?:[^"\\]|\\.)*"\s*)*"[^"]*\[[a-z0-9-]+/[a-z0-9-]+\]\\n"')
 NOT_IDS = ("proc/", "sys/", "dev/", "etc/", "boot/", "efi/", "usr/", "run/")
@@ -53,7 +53,7 @@ def _join(pieces):
 
 
 def _kind(call):
-    return {"note": "note", "warn": "warning"}.get(call.partition("_")[0], "failure")
+    return {"note": "note", "warn": "warning", "found": "check"}.get(call.partition("_")[0], "failure")
 
 
 def found():

@@ -7,6 +7,7 @@
 #include "unit.h"
 
 static struct facts facts;
+static struct check_facts more;
 static struct diag diag;
 static struct range region = { 1 * GIB, 1 * GIB + 128 * MIB };
 
@@ -14,6 +15,8 @@ static int fresh(void **state)
 {
 	(void)state;
 	memset(&facts, 0, sizeof(facts));
+	memset(&more, 0, sizeof(more));
+	more.has_kexec = true;
 	facts.release = "6.1.0";
 	facts.crash_kernel = (struct range_list){ .r = &region, .n = 1 };
 	return 0;
@@ -21,8 +24,12 @@ static int fresh(void **state)
 
 static void says(enum attempt attempt, int error, bool may_boot, const char *id)
 {
+	const struct check_input in = { .facts = &facts, .more = &more };
+
+	more.process.is_known = true;
+	more.process.may_boot = may_boot;
 	diag_init(&diag, NULL);
-	assert_int_equal(explain_failure(attempt, error, may_boot, &facts, &diag), -error);
+	assert_int_equal(explain_failure(attempt, error, &in, &diag), -error);
 	assert_string_equal(diag.id, id);
 	assert_int_equal(diag.error, error);
 }
@@ -50,6 +57,30 @@ static void test_load_for_the_next_boot(void **state)
 	says(ATTEMPT_KEXEC_LOAD, EBUSY, true, "kernel/busy");
 	says(ATTEMPT_EXEC, EINVAL, true, "kernel/nothing-to-jump-into");
 	says(ATTEMPT_KEXEC_LOAD, EPERM, false, "kernel/no-capability");
+}
+
+/* What --check would have said is what a failure says. */
+static void test_same_words_as_check(void **state)
+{
+	(void)state;
+	facts.policy.lockdown = LOCKDOWN_INTEGRITY;
+	says(ATTEMPT_KEXEC_LOAD, EPERM, true, "kernel/lockdown");
+	says(ATTEMPT_CRASH_KEXEC_FILE_LOAD, EPERM, true, "kernel/lockdown-signature");
+	facts.policy.is_load_disabled = true;
+	says(ATTEMPT_KEXEC_FILE_LOAD, EPERM, true, "kernel/load-disabled");
+	facts.policy = (struct policy_facts){ 0 };
+	more.process.in_user_ns = TRI_YES;
+	says(ATTEMPT_KEXEC_LOAD, EPERM, true, "kernel/user-namespace");
+	more.process.in_user_ns = TRI_NO;
+	more.process.has_filter = true;
+	says(ATTEMPT_KEXEC_LOAD, EPERM, true, "kernel/filtered");
+	more.ima_appraises = TRI_YES;
+	says(ATTEMPT_KEXEC_LOAD, EACCES, true, "kernel/ima");
+	says(ATTEMPT_KEXEC_FILE_LOAD, EACCES, true, "kernel/access");
+	more.config.source = "/boot/config";
+	says(ATTEMPT_KEXEC_LOAD, ENOSYS, true, "kernel/no-syscall");
+	more.config.is_set[CONFIG_KEXEC_FILE] = true;
+	says(ATTEMPT_KEXEC_LOAD, ENOSYS, true, "kernel/no-syscall");
 }
 
 /* Each kind of load has its own limit. */
@@ -94,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_load_for_a_panic, fresh),
 		cmocka_unit_test_setup(test_load_for_the_next_boot, fresh),
+		cmocka_unit_test_setup(test_same_words_as_check, fresh),
 		cmocka_unit_test_setup(test_limits, fresh),
 		cmocka_unit_test_setup(test_what_is_final, fresh),
 	};

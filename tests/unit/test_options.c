@@ -95,6 +95,35 @@ static void notes(const char *line, const char *id, bool expected)
 	done(&t);
 }
 
+static void test_questions(void **state)
+{
+	struct run t;
+
+	(void)state;
+	mode_is("--check", "");
+	mode_is("--show", "");
+	mode_is("--last", "");
+	parses(&t, "--check --host-root=/x --json");
+	assert_true(t.o.check && t.o.check_load && t.o.check_crash && t.o.check_file && t.o.json);
+	done(&t);
+	parses(&t, "-l --check -s");
+	assert_true(t.o.check_load && !t.o.check_crash && t.o.check_file && !t.o.load);
+	done(&t);
+	parses(&t, "--show");
+	assert_true(t.o.show_load && t.o.show_crash);
+	done(&t);
+	parses(&t, "--show -p");
+	assert_true(!t.o.show_load && t.o.show_crash && !t.o.load_crash);
+	done(&t);
+	fails("--check --show", "options/question");
+	fails("--last -l", "options/question");
+	fails("--check -e", "options/question");
+	fails("--show -u", "options/question");
+	fails("--check K", "options/question");
+	fails("--check --dry-run", "options/question");
+	fails("--last --initrd=x", "options/question");
+}
+
 static void test_modes(void **state)
 {
 	(void)state;
@@ -783,6 +812,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_modes_that_cannot_be),
 		cmocka_unit_test(test_exit_status),
 		cmocka_unit_test(test_dry_run),
