@@ -4,6 +4,7 @@
 import json
 
 import images
+import schema
 from kexec_run import run
 
 PAGE = 4096
@@ -25,8 +26,8 @@ def parse(out):
 
     assert out.endswith(b"}\n")
     assert not set(out) & (set(range(32)) - {10}), "control characters"
-    return json.loads(out.decode("utf-8"), object_pairs_hook=no_doubles,
-                      parse_constant=no_constant)
+    return schema.check(json.loads(out.decode("utf-8"), object_pairs_hook=no_doubles,
+                                   parse_constant=no_constant))
 
 
 class Plan(dict):
