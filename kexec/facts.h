@@ -8,6 +8,7 @@
 
 #include "range.h"
 #include "span.h"
+#include "srat.h"
 
 #define BOOT_PARAMS_LEN	4096
 #define RSDP_LEN_MAX	36
@@ -116,6 +117,7 @@ struct crash_facts {
 	const struct range *notes;
 	size_t n_notes;
 	uint32_t n_possible;	/* CPUs that there may ever be; 0: unknown */
+	struct srat memory;	/* that there may ever be, as the firmware has it */
 	struct range vmcoreinfo;	/* its note; empty: unknown */
 	bool has_page_offset;
 	uint64_t page_offset;		/* virtual address of physical 0 in the direct map */

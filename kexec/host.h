@@ -12,7 +12,8 @@
  *                cannot be read, RAM of the map. Always within RAM of the map and above 1 MiB
  *   rsdp         boot_params; /sys/firmware/efi/systab
  *   crash        /sys/devices/system/cpu; /sys/kernel/vmcoreinfo; headers of /proc/kcore;
- *                /sys/kernel/kexec, or /sys/kernel where kernels before 7 have its files
+ *                /sys/kernel/kexec, or /sys/kernel where kernels before 7 have its files;
+ *                /sys/firmware/acpi/tables/SRAT
  *   display      /sys/class/drm; /sys/class/graphics; /proc/fb
  *   console      /proc/consoles; console= in /proc/cmdline; then /sys/class/tty
  *   tsc_khz      /sys/devices/system/cpu/cpu0/tsc_freq_khz; "cpu MHz" of /proc/cpuinfo

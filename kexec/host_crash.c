@@ -8,6 +8,7 @@
 #include "host_text.h"
 #include "kcore.h"
 #include "memmap.h"
+#include "srat.h"
 
 #define CPUS	"sys/devices/system/cpu"
 /* x86 kernels are built for at most 8192. */
@@ -114,6 +115,17 @@ static int read_kcore(const struct host_tree *t, struct arena *a, struct crash_f
 	return 0;
 }
 
+static int read_srat(const struct host_tree *t, struct arena *a, struct crash_facts *crash)
+{
+	struct span table;
+	int r = host_file_read(t, a, SRAT_LEN_MAX, &table, "sys/firmware/acpi/tables/SRAT");
+
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	crash->memory = srat_read(table);
+	return 0;
+}
+
 /* Linux 7 moved these into a directory and left links behind for some time. */
 static bool read_kexec_number(const struct host_tree *t, const char *name, uint64_t *ret)
 {
@@ -180,6 +192,8 @@ int host_read_crash(const struct host_tree *t, struct arena *a, struct facts *f,
 		r = read_kcore(t, a, crash);
 	if (r == 0)
 		r = read_cma(t, a, crash);
+	if (r == 0)
+		r = read_srat(t, a, crash);
 	if (r < 0)
 		return r;
 	read_vmcoreinfo(t, crash);

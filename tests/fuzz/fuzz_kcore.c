@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Any bytes as the headers of /proc/kcore. */
+/* Any bytes as the headers of /proc/kcore, and as ACPI's SRAT. */
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kcore.h"
+#include "srat.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -28,6 +29,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	    (k.has_page_offset || range_len(k.text) > 0))
 		abort();
 	if (k.text.end < k.text.start || (k.has_page_offset && k.page_offset % GIB != 0))
+		abort();
+	memcpy(copy, "SRAT", len < 4 ? len : 4);
+	if (srat_read(span_of(copy, len)).memory_end != 0 && len < 48 + 40)
 		abort();
 	free(copy);
 	return 0;

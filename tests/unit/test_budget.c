@@ -163,6 +163,13 @@ static void test_swiotlb(void **state)
 		in.cmdline = cases[i].cmdline;
 		assert_int_equal(len_of("swiotlb"), cases[i].len);
 	}
+	/* Memory that is not the capture kernel's counts too, if the firmware tells of it. */
+	reserve(3 * GIB, 4 * GIB);
+	in.cmdline = "";
+	facts.crash.memory.memory_end = 4 * GIB;
+	assert_int_equal(len_of("swiotlb"), 0);
+	facts.crash.memory.memory_end = 4 * GIB + 1;
+	assert_int_equal(len_of("swiotlb"), 64 * MIB);
 }
 
 static void test_several_reservations(void **state)

@@ -359,6 +359,21 @@ static void test_cmdline(void **state)
 }
 
 /* Kernels before 5.0 read nothing in the boot parameters. */
+static void test_memory_that_the_firmware_offers(void **state)
+{
+	(void)state;
+	req.cmdline = "quiet";
+	facts.crash.memory.memory_end = 64 * GIB;
+	prepare();
+	assert_null(strstr(crash_req.cmdline, "memhotplug"));
+	facts.crash.memory.is_pluggable = true;
+	prepare();
+	assert_non_null(strstr(crash_req.cmdline, " acpi_no_memhotplug quiet"));
+	req.cmdline = "acpi_no_memhotplug";
+	prepare();
+	assert_null(strstr(crash_req.cmdline, "acpi_no_memhotplug "));
+}
+
 static void test_rsdp_for_old_kernels(void **state)
 {
 	(void)state;
@@ -635,6 +650,7 @@ int main(void)
 		TEST(test_map),
 		TEST(test_low_reservation_is_memory_but_no_destination),
 		TEST(test_cmdline),
+		TEST(test_memory_that_the_firmware_offers),
 		TEST(test_rsdp_for_old_kernels),
 		TEST(test_room_for_updates),
 		TEST(test_without_a_region),

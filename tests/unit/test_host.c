@@ -337,6 +337,7 @@ static void test_any_one_file_broken(void **state)
 		"proc/fb", "proc/sys/kernel/osrelease", "proc/sys/kernel/kexec_load_disabled",
 		"proc/sys/kernel/kexec_load_limit_reboot", "proc/kcore", "sys/kernel/vmcoreinfo",
 		"sys/devices/system/cpu", "sys/devices/system/cpu/possible",
+		"sys/firmware/acpi/tables/SRAT",
 		"sys/devices/system/cpu/cpu0/crash_notes",
 		"sys/devices/system/cpu/cpu0/crash_notes_size", "sys/kernel/kexec/crash_cma_ranges",
 		"sys/kernel/kexec/crash_loaded", "sys/firmware/memmap/2/start",
@@ -1265,6 +1266,47 @@ static void test_possible_cpus(void **state)
 	}
 }
 
+static void put_srat(const uint8_t *entry, size_t len)
+{
+	uint8_t table[48 + 40 + 40 + 2] = "SRAT";
+
+	/* A CPU's affinity first. */
+	table[48 + 1] = 16;
+	memcpy(table + 48 + 16, entry, len);
+	put_bytes("sys/firmware/acpi/tables/SRAT", table, 48 + 16 + len);
+	read_again();
+}
+
+static void test_memory_that_may_come(void **state)
+{
+	/* 256 MiB from 4 GiB on; enabled and pluggable. */
+	uint8_t entry[40] = { 1, 40, [12] = 1, [19] = 0x10, [28] = 3 };
+
+	(void)state;
+	assert_int_equal(facts.crash.memory.memory_end, 0);
+	put_srat(entry, sizeof(entry));
+	assert_int_equal(facts.crash.memory.memory_end, 4 * GIB + 256 * MIB);
+	assert_true(facts.crash.memory.is_pluggable);
+	put_srat(entry, sizeof(entry) - 1);
+	assert_int_equal(facts.crash.memory.memory_end, 0);
+	entry[28] = 1;
+	put_srat(entry, sizeof(entry));
+	assert_int_equal(facts.crash.memory.memory_end, 4 * GIB + 256 * MIB);
+	assert_false(facts.crash.memory.is_pluggable);
+	entry[28] = 2;
+	put_srat(entry, sizeof(entry));
+	assert_int_equal(facts.crash.memory.memory_end, 0);
+	entry[28] = 1;
+	memset(entry + 8, 0xff, 8);
+	put_srat(entry, sizeof(entry));
+	assert_int_equal(facts.crash.memory.memory_end, 0);
+	entry[1] = 0;
+	put_srat(entry, sizeof(entry));
+	put("sys/firmware/acpi/tables/SRAT", "");
+	read_again();
+	assert_false(facts.crash.memory.is_pluggable);
+}
+
 static void test_vmcoreinfo(void **state)
 {
 	static const char *const bad[] = { "", "0\n", "0x7f9b4000\n", "0x7f9b4000 0\n",
@@ -1331,6 +1373,7 @@ int main(void)
 		test(test_fifo_does_not_block),
 		test(test_cpus_with_any_numbers),
 		test(test_possible_cpus),
+		test(test_memory_that_may_come),
 		test(test_vmcoreinfo),
 		test(test_what_the_kernel_does_about_a_dump),
 		test(test_memory_of_drivers_is_dumped),

@@ -252,7 +252,7 @@ FACTS_TREE = """
     /sys/devices/system/cpu/cpu0 /sys/devices/system/cpu/cpu1 /sys/devices/system/cpu/cpu2
     /sys/devices/system/cpu/cpu3 /sys/devices/system/cpu/possible
     /sys/devices/system/cpu/crash_hotplug
-    /sys/devices/system/memory/crash_hotplug
+    /sys/devices/system/memory/crash_hotplug /sys/firmware/acpi/tables/SRAT
 """.split()
 
 

@@ -17,7 +17,8 @@
 #define FILE_LEN		1024
 /* What a packed initrd becomes, where its archives cannot be read. */
 #define UNPACKED_RATIO		3
-/* mm/swiotlb: IO_TLB_DEFAULT_SIZE, used when RAM ends above 4 GiB; swiotlb= counts these. */
+/* mm/swiotlb: IO_TLB_DEFAULT_SIZE, used when RAM ends above 4 GiB, or what the firmware's SRAT has of
+ * memory: arch/x86/kernel/pci-dma.c, max_possible_pfn. swiotlb= counts these. */
 #define SWIOTLB_LEN		(64 * MIB)
 #define SWIOTLB_SLAB_LEN	(2 * KIB)
 /* Slabs, hash tables, drivers, kernel threads, and what is kept free. */
@@ -103,7 +104,7 @@ static bool is_any_above_4gib(const struct facts *facts)
 	for (size_t i = 0; i < array_len(lists); i++)
 		if (lists[i]->n > 0 && lists[i]->r[lists[i]->n - 1].end > 4 * GIB)
 			return true;
-	return false;
+	return facts->crash.memory.memory_end > 4 * GIB;
 }
 
 static uint64_t swiotlb(const struct budget_input *in)

@@ -330,6 +330,17 @@ static const char *rsdp_word(const struct request *req, const struct facts *fact
 	return arena_printf(a, " acpi_rsdp=%#" PRIx64, facts->rsdp);
 }
 
+/*
+ * A module of memory is no RAM in the map of a capture kernel, but the firmware still offers it: the
+ * kernel would take it for new, and /proc/vmcore would not read what is in it (seen with Linux 6.1).
+ */
+static const char *memory_word(const struct request *req, const struct facts *facts)
+{
+	static const char word[] = " acpi_no_memhotplug";
+
+	return facts->crash.memory.is_pluggable && !strstr(req->cmdline, word + 1) ? word : "";
+}
+
 /* In front, where no "--" keeps it from the kernel. */
 static int make_cmdline(const struct request *req, const struct facts *capture,
 			const struct crash_plan *crash, struct arena *a, struct request *ret,
@@ -341,7 +352,8 @@ static int make_cmdline(const struct request *req, const struct facts *capture,
 
 	if (!words || !rsdp)
 		return fail_nomem(diag);
-	cmdline = arena_printf(a, "elfcorehdr=%#" PRIx64 "%s%s%s%s", crash->elfcorehdr, rsdp, words,
+	cmdline = arena_printf(a, "elfcorehdr=%#" PRIx64 "%s%s%s%s%s", crash->elfcorehdr, rsdp,
+			       memory_word(req, capture), words,
 			       req->cmdline[0] != '\0' ? " " : "", req->cmdline);
 	if (!cmdline)
 		return fail_nomem(diag);

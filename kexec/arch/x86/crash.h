@@ -6,7 +6,7 @@
  *	destinations	the reservation ("Crash kernel"; of two the higher one), less the elfcorehdr
  *	map		the first MiB, the reservations and the CMA ranges for it as RAM; all that is
  *			no RAM, as it was; nothing else
- *	command line	with elfcorehdr=
+ *	command line	with elfcorehdr=; acpi_rsdp= and acpi_no_memhotplug where they are needed
  *
  * Kernels before 5.5 have memory of their own below 640 KiB, where the capture kernel starts its
  * CPUs: purgatory saves that into a "backup" first, and the dump has it from there.
