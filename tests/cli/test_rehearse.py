@@ -416,3 +416,16 @@ def test_options(pc):
     assert "options/no-effect" in plans.Plan(result.out).notes
     run("--dry-run", "--rehearse", "--time-limit=0", pc, "x").failed("options/bad-value", status=1)
     run("--dry-run", "--rehearse", "--flip=+1", pc, "x").failed("options/bad-value", status=1)
+
+
+def test_a_truncated_image(pc, folder):
+    """Its last 64 KiB are the stub's own code. What the header says of them keeps it from being planned; when
+    that is made to fit, the stub finds no descriptors for its first far jump, and purgatory says so."""
+    image = images.bare(QUICK)
+    where = folder / "short"
+    short = images.Image(image[:-(64 << 10)])
+    where.write_bytes(short)
+    run("--dry-run", "--rehearse", pc, where, "--enter=64").failed("bzimage/kernel-truncated")
+    where.write_bytes(short.with_fields({images.SYSSIZE: len(short.kernel) // 16,
+                                         images.KERNEL_INFO_OFFSET: 0}))
+    rehearse(pc, where, "--enter=64").found("stub", "rehearse/exception")
