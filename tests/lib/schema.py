@@ -35,6 +35,8 @@ def validator(name):
 
 def kind_of(value):
     """The schema that an output is to be held against."""
+    if "verdicts" in value and "entries" in value:
+        return "inspect"
     for name in ("error", "check", "show", "last"):
         if name in value:
             return "failure" if name == "error" else name

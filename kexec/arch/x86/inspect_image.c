@@ -52,7 +52,7 @@ static void put_abilities(struct inspection *in, const struct bzimage *image, bo
 	inspect_bool(in, o, "above_4gib", xlf & XLF_CAN_BE_LOADED_ABOVE_4G);
 	inspect_text(in, o, "kaslr", is_read ? kaslr_text(is_64, f) : "unknown");
 	inspect_bool(in, o, "stub_knows_5_level", xlf & XLF_5LEVEL);
-	inspect_bool(in, o, "kernel_runs_5_level", xlf & XLF_5LEVEL_ENABLED);
+	inspect_text(in, o, "kernel_runs_5_level", xlf & XLF_5LEVEL_ENABLED ? "yes" : "no");
 	if (image->version >= 0x020b &&
 	    !span_le32(image->header, HDR_HANDOVER_OFFSET - HDR_SETUP_SECTS, &handover))
 		handover = 0;
