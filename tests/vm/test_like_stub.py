@@ -32,7 +32,8 @@ UNPACK_LIMIT = 240  # seconds until the stub has unpacked, under an emulator
 MIB, GIB = 1 << 20, 1 << 30
 KASLR_FLAG = 0x02   # of loadflags
 ZERO_PAGE_LEN = 4096
-SETUP_DATA_LEN = 16  # of the seed, when the kernel has taken it out
+PAGE = 4096
+SETUP_DATA_LEN = 16 + 32  # the seed; new kernels say 16 when they have taken it out
 
 
 # ---------------------------------------------------------------------------- at the kernel's entry
@@ -233,6 +234,8 @@ def relative(text, there):
     def distance(found):
         off = int(found[0], 16) - setup_data
         return f"setup_data{off:+#x}" if -MIB <= off <= SETUP_DATA_LEN else found[0]
+    page = setup_data // PAGE * PAGE    # not saved by hibernation
+    text = re.sub(rf"0x0*{page:x}-0x0*{page + PAGE - 1:x}\b", "page of setup_data", text)
     return re.sub(r"0x[0-9a-f]{8,16}\b", distance, text)
 
 
