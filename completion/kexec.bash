@@ -19,7 +19,8 @@ _kexec_values() {
 	--export) echo vmlinux elf bzimage ;;
 	--payload) echo elf gzip bzip2 lzma xz lzo lz4 zstd ;;
 	--output | -o) echo FILE ;;
-	--enter) echo auto direct 64 32 16 ;;
+	--enter) echo auto direct 64 32 16 pvh ;;
+	--subarch) echo pc lguest xen intel-mid ce4100 ;;
 	--initrd-unpack | --backup) echo auto yes no ;;
 	--digest) echo crc32c sha256 none ;;
 	--on-failure) echo reset halt ;;

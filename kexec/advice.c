@@ -21,6 +21,7 @@ static const struct {
 	{ "addons/", "move the addon away, or leave addons out (--no-addons)" },
 	{ "bzimage/", DAMAGED },
 	{ "bzimage/cpu-is-32-bit", "take a 32-bit kernel, as the running one is" },
+	{ "bzimage/no-payload", "leave --enter=pvh out: the kernel is entered as it best can be" },
 	{ "bzimage/no-5-level", "take another kernel, or start the running one with no5lvl" },
 	{ "bzimage/no-64-bit-entry", "leave --enter out: the entry is chosen by what the image has" },
 	{ "bzimage/not-direct", "leave --enter=direct out: the image unpacks itself then" },
@@ -82,6 +83,7 @@ static const struct {
 	{ "purgatory/", NO_ROOM },
 	{ "purgatory/no-long-mode", "take a 32-bit kernel: this CPU has no 64-bit mode" },
 	{ "purgatory/broken-image", "this kexec was not built right: build it again" },
+	{ "pvh/", "leave --enter=pvh out: the kernel is entered as it best can be" },
 	{ "real-mode/", "leave --enter=16 (--real-mode) out" },
 	{ "record/", "load it again, as root and with /run mounted: that leaves a new record" },
 	{ "rehearse/", "nothing was loaded; -d shows the plan, and doc/rehearsal.md what each "
@@ -101,6 +103,7 @@ static const struct {
 	{ "reloc/", UNUSUAL },
 	{ "shutdown/", "run kexec -e when the services are stopped" },
 	{ "status/", "is /sys mounted, and was the running kernel built with CONFIG_KEXEC?" },
+	{ "subarch/", "leave --subarch out, or take the one that this machine is" },
 	{ "uki/", DAMAGED },
 	{ "uki/addon", "leave the addon out (--no-addons), or take the one for this image" },
 	{ "uki/no-such-profile", "name one of those, or leave --profile out" },

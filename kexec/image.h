@@ -18,6 +18,7 @@ enum enter {
 	ENTER_64,	/* the 64-bit entry of the boot protocol */
 	ENTER_32,	/* startup_32, paging off */
 	ENTER_16,	/* the setup code in real mode, as from a boot loader */
+	ENTER_PVH,	/* the kernel proper, by its PHYS32_ENTRY note */
 };
 
 enum on_failure {
@@ -122,6 +123,10 @@ struct request {
 	size_t n_addons;
 	const struct bundle *bundle;	/* what the unwrapped kernel came with; NULL: it came alone */
 	enum enter enter;
+	bool has_subarch;		/* --subarch: hardware_subarch ... */
+	uint32_t subarch;
+	bool has_subarch_data;		/* ... and --subarch-data: hardware_subarch_data */
+	uint64_t subarch_data;
 	/* For a panic: loaded into the reservation, started by whichever CPU it is, beside the memory
 	 * of the kernel that died. */
 	bool is_crash;

@@ -189,6 +189,10 @@ int load_read(struct load *l, struct diag *diag)
 		.profile = o->profile,
 		.args = o->args,
 		.enter = o->enter,
+		.has_subarch = o->has_subarch,
+		.subarch = o->subarch,
+		.has_subarch_data = o->has_subarch_data,
+		.subarch_data = o->subarch_data,
 		.is_crash = o->load_crash,
 		.core_class = o->core_class,
 		.pass_memmap = o->pass_memmap,
@@ -329,11 +333,15 @@ static int settle(struct load *l, struct diag *diag)
 static int check_call(const struct load *l, struct diag *diag)
 {
 	if (l->options->call == CALL_FILE &&
-	    (l->options->enter == ENTER_32 || l->options->enter == ENTER_16 ||
-	     l->options->enter == ENTER_DIRECT))
+	    l->options->enter != ENTER_AUTO && l->options->enter != ENTER_64)
 		return fail(diag, EINVAL, "load/file-entry",
-			    "kexec_file_load (-s) knows the 64-bit entry only; --enter=direct, 32 "
-			    "and 16 need -c");
+			    "kexec_file_load (-s) knows the 64-bit entry only; --enter=direct, 32, "
+			    "16 and pvh need -c");
+	if (l->options->call == CALL_FILE &&
+	    (l->options->has_subarch || l->options->has_subarch_data))
+		return fail(diag, EINVAL, "load/file-subarch",
+			    "kexec_file_load (-s) hands on the subarchitecture of the running kernel; "
+			    "--subarch and --subarch-data need -c");
 	return 0;
 }
 

@@ -85,6 +85,10 @@ struct options {
 	phys_t mem_min;
 	phys_t mem_end;			/* exclusive (--mem-max is not); UINT64_MAX: no limit */
 	enum enter enter;
+	bool has_subarch;
+	uint32_t subarch;
+	bool has_subarch_data;
+	uint64_t subarch_data;
 	enum digest digest;		/* --digest; --no-checks is DIGEST_NONE */
 	enum initrd_unpack initrd_unpack;
 	bool has_entry;			/* --entry: jump there, not into purgatory */

@@ -292,9 +292,36 @@ static int take_enter(struct parse *p, const struct option_row *row, const char 
 		p->out.enter = ENTER_32;
 	else if (strcmp(value, "16") == 0)
 		p->out.enter = ENTER_16;
+	else if (strcmp(value, "pvh") == 0)
+		p->out.enter = ENTER_PVH;
 	else
-		return bad_value(p, row, value, "auto, direct, 64, 32 or 16");
+		return bad_value(p, row, value, "auto, direct, 64, 32, 16 or pvh");
 	p->asked_enter = true;
+	return 0;
+}
+
+/* By their numbers, enum x86_hardware_subarch of the boot protocol. */
+static const char *const subarch_names[] = { "pc", "lguest", "xen", "intel-mid", "ce4100" };
+
+static int take_subarch(struct parse *p, const struct option_row *row, const char *value)
+{
+	uint64_t number = 0;
+
+	while (number < array_len(subarch_names) && strcmp(value, subarch_names[number]) != 0)
+		number++;
+	if (number == array_len(subarch_names) &&
+	    (!parse_number(value, &number) || number > UINT32_MAX))
+		return bad_value(p, row, value, "pc, lguest, xen, intel-mid, ce4100 or a number");
+	p->out.subarch = (uint32_t)number;
+	p->out.has_subarch = true;
+	return 0;
+}
+
+static int take_subarch_data(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (!parse_number(value, &p->out.subarch_data))
+		return bad_value(p, row, value, "an address such as 0x1000000 or 16M");
+	p->out.has_subarch_data = true;
 	return 0;
 }
 
@@ -601,7 +628,14 @@ const struct option_row option_table[] = {
 	{ "enter", .is_ours = true, .group = GROUP_PLACEMENT, .is_load_only = true,
 	  .needs_kexec_load = true, .take = take_enter, .value = "HOW",
 	  .help = "auto (default), direct (the kernel itself,\nunpacked at load time), 64 or 32 "
-		  "(its stub),\n16 (its setup code, in real mode)" },
+		  "(its stub),\n16 (its setup code, in real mode),\npvh (by its PHYS32_ENTRY note)" },
+	{ "subarch", .is_ours = true, .group = GROUP_PLACEMENT, .is_load_only = true,
+	  .needs_kexec_load = true, .take = take_subarch, .value = "WHAT",
+	  .help = "what the machine is to the kernel, which decides\nits entry: pc, lguest, xen, "
+		  "intel-mid, ce4100 or\na number; default: as the running kernel" },
+	{ "subarch-data", .is_ours = true, .group = GROUP_PLACEMENT, .is_load_only = true,
+	  .needs_kexec_load = true, .take = take_subarch_data, .value = "ADDR",
+	  .help = "what it finds more about that at" },
 	{ "entry", .group = GROUP_PLACEMENT, .needs_kexec_load = true, .take = take_entry,
 	  .value = "ADDR", .help = "jump there and not into purgatory, which then\n"
 				  "verifies nothing" },

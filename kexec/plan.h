@@ -73,7 +73,8 @@ struct plan {
 	const struct crash_plan *crash;	/* NULL: a load for the next boot */
 	const char *type;		/* name of the image_type */
 	const char *type_text;		/* for reports: with what it was wrapped in; may be NULL */
-	const char *entry_name;		/* "direct", "64", "32" or "16", as in --enter= */
+	const char *entry_name;		/* "direct", "64", "32", "16" or "pvh", as in --enter= */
+	const char *subarch;		/* what the kernel is told that the machine is; NULL: nothing */
 	struct segment segments[PLAN_SEGMENTS_MAX];
 	size_t n_segments;
 

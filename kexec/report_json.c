@@ -269,6 +269,7 @@ static void put_plan(struct json_out *j, const struct report *r)
 	json_out_text(j, j->top, "type_text", plan->type_text ? plan->type_text : plan->type);
 	json_out_text(j, j->top, "kernel_version", plan->kernel_version);
 	json_out_text(j, j->top, "entry_name", plan->entry_name);
+	json_out_text(j, j->top, "subarch", plan->subarch);
 	json_out_addr(j, j->top, "entry", plan->entry);
 	put_jump(j, plan);
 	put_kaslr(j, plan);

@@ -96,7 +96,7 @@ static void print_head(FILE *out, const char *name)
 /* "64" and "32" are those of a bzImage's stub. */
 static const char *entry_text(const char *name)
 {
-	return name && name[0] > '9' ? name : "the stub's";
+	return name && name[0] > '9' ? name : "the stub's";	/* "direct", "pvh", "multiboot", ... */
 }
 
 static void print_jump(FILE *out, const struct plan *plan)

@@ -9,9 +9,7 @@
 
 #include "base.h"
 
-#define XEN_NOTE_OWNER		"Xen"
-#define XEN_NOTE_PHYS32_ENTRY	18	/* where to enter: 4 bytes, or 8 whose upper 4 are 0 */
-#define XEN_NOTE_PHYS32_RELOC	19	/* it may be moved: up to three numbers of 4 bytes: */
+/* What a PHYS32_RELOC note says, up to three numbers of 4 bytes, and what one that it leaves out is: */
 #define PVH_RELOC_ALIGN		(2 * MIB)	/* its start is a multiple of this, ... */
 #define PVH_RELOC_MIN		0		/* its lowest start, ... */
 #define PVH_RELOC_MAX		UINT64_C(0xffffffff) /* its last byte; what is not said is this */

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A plan as --json shows it, and all that must be true of every plan."""
 
+import hashlib
 import json
+import struct
 
+import bzimage
 import images
 import schema
 from kexec_run import run
@@ -53,6 +56,10 @@ class Plan(dict):
         return self["entry_name"] == "direct"
 
     @property
+    def is_pvh(self):
+        return self["entry_name"] == "pvh"
+
+    @property
     def is_real_mode(self):
         return self["jump"]["mode"] == "16"
 
@@ -73,7 +80,7 @@ class Plan(dict):
             s = self.segment(name)
             assert 0 < s["len"] <= s["mem_len"] <= s["reserve_len"], s
             assert s["mem_len"] % PAGE == s["reserve_len"] % PAGE == s["addr"] % PAGE == 0, s
-            assert s["mem_len"] - s["len"] < PAGE, s
+            assert s["mem_len"] - s["len"] < PAGE or self.is_pvh, s  # .bss is zeroed there
             assert s["align"] & (s["align"] - 1) == 0 and s["addr"] % s["align"] == 0, s
             assert len(bytes.fromhex(s["sha256"])) == 32
             assert s["verified"] == (self["checks"] and name != "purgatory"), s
@@ -85,6 +92,8 @@ class Plan(dict):
         self.check_kernel(image)
         if self.is_direct:
             self.check_direct(image, images.shape(image.payload), machine)
+        elif self.is_pvh:
+            self.check_pvh(image)
         else:
             self.check_by_stub(image)
         self.check_entries(image)
@@ -134,6 +143,26 @@ class Plan(dict):
         assert self["kaslr"] == {"drawn": False, "vaddr_delta": "0x0"}
         assert self["paging"] == "keep"
 
+    def check_pvh(self, image):
+        """The kernel as it is linked, all of it, where its notes let it be."""
+        vmlinux = bzimage.Vmlinux(bzimage.unpack(image.payload))
+        notes = vmlinux.xen_notes()
+        entry = int.from_bytes(notes[18], "little")
+        kernel, params = self.segment("kernel"), self.segment("params")
+        assert self["jump"]["mode"] == "32"
+        assert int(self["jump"]["entry"], 16) - kernel["addr"] == entry - vmlinux.link_paddr
+        align, first, last = struct.unpack("<3I", notes[19]) if 19 in notes else (
+            PAGE, vmlinux.link_paddr, vmlinux.link_paddr + kernel["mem_len"] - 1)
+        assert kernel["addr"] % align == 0 and kernel["addr"] >= first
+        assert kernel["addr"] + vmlinux.window_len - 1 <= last
+        assert kernel["mem_len"] == kernel["reserve_len"] == -(-vmlinux.window_len // PAGE) * PAGE
+        expected = vmlinux.image()
+        assert kernel["len"] == len(expected)
+        assert kernel["sha256"] == hashlib.sha256(expected).hexdigest()
+        assert params["addr"] + params["mem_len"] <= GIB
+        assert self["kaslr"] == {"drawn": False, "vaddr_delta": "0x0"}
+        assert self["paging"] == "keep" and self["subarch"] in ("pc", "xen")
+
     def check_direct(self, image, shape, machine):
         """Its own segment is the unpacked kernel in the window of its ELF file, no more."""
         kernel, purgatory = self.segment("kernel"), self.segment("purgatory")
@@ -172,7 +201,7 @@ class Plan(dict):
             assert self["e820"] == {"source": "bios", "entries": []} and self["rsdp"] is None
         assert 0 <= int(self["entry"], 16) - purgatory["addr"] < purgatory["len"]
         cmdline = int(self["cmdline_addr"], 16)
-        assert params["addr"] + (64 << 10 if real else 4096) <= cmdline
+        assert params["addr"] + (64 << 10 if real else 56 if self.is_pvh else 4096) <= cmdline
         assert cmdline + len(self["cmdline"].encode()) < params["addr"] + params["len"]
         assert ("initrd" in self.names) == (self["initrd"]["files"] > 0)
         if mode != "64":

@@ -149,7 +149,7 @@ def test_serial_without_a_console(pc, fill):
 
 
 @pytest.mark.parametrize("enter", ["--enter=32", "--entry-32bit", "--enter=direct", "--enter=16",
-                                   "--real-mode"])
+                                   "--enter=pvh", "--real-mode"])
 @pytest.mark.parametrize("form", [(), ("--json",), ("--map",)])
 def test_dry_run_of_the_file_call(pc, fill, enter, form):
     """What kexec_file_load would refuse is not promised. That --enter does not reach it is said."""

@@ -31,7 +31,7 @@ def values():
     for line in re.findall(r"^\.It Fl .*$", page, re.M):
         listed = re.search(r"Fl -([a-z-]+) Ns = Ns Cm (.*)$", line)
         if listed:
-            words = listed[2].replace("| Ns Ar port", "").split("|")
+            words = re.sub(r"\| Ns Ar \w+", "", listed[2]).split("|")
             found[listed[1]] = " ".join(word.strip() for word in words if word.strip())
     assert {"enter", "digest", "serial"} <= set(found)
     said = run("--dry-run", "--type=nosuch", images.path("6.1-cloud")).failed("probe/unknown-name")

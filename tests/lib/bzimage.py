@@ -20,6 +20,7 @@ KERNEL_MAP = 0xffffffff80000000   # __START_KERNEL_map
 PAGE_OFFSET_32 = 0xc0000000       # of Debian's 32-bit kernels
 XLF_KERNEL_64, XLF_5LEVEL_ENABLED = 1 << 0, 1 << 6
 PT_LOAD = 1
+PT_NOTE = 4
 SHT_NOBITS = 8
 LIMIT = 300                       # seconds for a packer
 
@@ -248,6 +249,20 @@ class Vmlinux:
             return lists[0], [], lists[1]
         r64, inverse, r32 = lists
         return r64, inverse, r32
+
+    def xen_notes(self):
+        """{type: contents} of the notes whose owner is Xen."""
+        found = {}
+        for i in range(self._phnum):
+            kind, _, (at, length, _, _) = self._load(i)
+            end = at + length
+            while kind == PT_NOTE and at < end:
+                owner_len, desc_len, number = struct.unpack_from("<3I", self.data, at)
+                owner, at = at + 12, at + 12 + -(-owner_len // 4) * 4
+                if self.data[owner:owner + owner_len] == b"Xen\0":
+                    found[number] = self.data[at:at + desc_len]
+                at += -(-desc_len // 4) * 4
+        return found
 
     def image(self, delta=0):
         """Its memory from the kernel's start on when it is entered: bytes of all PT_LOADs, with

@@ -81,3 +81,30 @@ void make_elf_file(bool is_64, uint64_t entry, const struct test_load *loads, si
 			b->data[b->len - loads[i].file_len + k] = elf_byte(&loads[i], k);
 	}
 }
+
+void elf_add_notes(bool is_64, size_t n, size_t off, size_t len, struct bytes *b)
+{
+	const Elf64_Phdr p64 = { PT_NOTE, PF_R, off, 0, 0, len, len, 4 };
+	const Elf32_Phdr p32 = { PT_NOTE, (uint32_t)off, 0, 0, (uint32_t)len, (uint32_t)len, PF_R, 4 };
+	const uint16_t phnum = (uint16_t)(n + 1);
+
+	if (is_64) {
+		memcpy(b->data + sizeof(Elf64_Ehdr) + n * sizeof(p64), &p64, sizeof(p64));
+		memcpy(b->data + offsetof(Elf64_Ehdr, e_phnum), &phnum, sizeof(phnum));
+	} else {
+		memcpy(b->data + sizeof(Elf32_Ehdr) + n * sizeof(p32), &p32, sizeof(p32));
+		memcpy(b->data + offsetof(Elf32_Ehdr, e_phnum), &phnum, sizeof(phnum));
+	}
+}
+
+void put_elf_note(uint8_t **at, const char *owner, uint32_t type, const void *desc, size_t len)
+{
+	const uint32_t head[3] = { (uint32_t)strlen(owner) + 1, (uint32_t)len, type };
+
+	memcpy(*at, head, sizeof(head));
+	*at += sizeof(head);
+	memcpy(*at, owner, head[0]);
+	*at += (head[0] + 3) & ~3U;
+	memcpy(*at, desc, len);
+	*at += (len + 3) & ~(size_t)3;
+}

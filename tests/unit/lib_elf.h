@@ -19,6 +19,10 @@ struct test_load {
 /* Program headers only; nothing follows the bytes of the last load. */
 void make_elf_file(bool is_64, uint64_t entry, const struct test_load *loads, size_t n,
 		   struct bytes *b);
+/* One more program header, the n-th, for notes that are in the file from off on. */
+void elf_add_notes(bool is_64, size_t n, size_t off, size_t len, struct bytes *b);
+/* One note at *at, which moves behind it. */
+void put_elf_note(uint8_t **at, const char *owner, uint32_t type, const void *desc, size_t len);
 /* The byte at off of a load. */
 uint8_t elf_byte(const struct test_load *load, size_t off);
 

@@ -227,6 +227,8 @@ static void test_no_bios(void **state)
 	expect_id("real-mode/no-bios");
 	memset(facts.boot_params + 0x1c0, 0, 4);
 	set32(facts.boot_params, HDR_HARDWARE_SUBARCH, 3);
+	expect_id("subarch/entry");
+	set32(facts.boot_params, HDR_HARDWARE_SUBARCH, 7);
 	expect_id("real-mode/no-bios");
 	facts.has_boot_params = false;
 	assert_int_equal(try_plan(), 0);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "arch/x86/subarch.h"
 #include "boot_note.h"
 
 /* Offsets in the zero page. */
@@ -342,19 +343,6 @@ static void write_firmware_facts(const struct request *req, const struct facts *
 		buf[ZP_SECURE_BOOT] = old[ZP_SECURE_BOOT];
 }
 
-/* A board that is no PC stays what it is; a hypervisor's guest ABI does not survive a kexec. */
-static void write_subarch(const struct bzimage *image, const struct facts *facts, uint8_t *buf)
-{
-	const uint32_t intel_mid = 3, ce4100 = 4;
-	uint32_t subarch;
-
-	if (image->version < 0x0207 || !facts->has_boot_params)
-		return;
-	subarch = old32(facts, HDR_HARDWARE_SUBARCH);
-	if (subarch == intel_mid || subarch == ce4100)
-		put32(buf + HDR_HARDWARE_SUBARCH, subarch);
-}
-
 void params_write_header(const struct bzimage *image, const struct params_addresses *at,
 			 phys_t cmdline, uint8_t *buf)
 {
@@ -453,7 +441,7 @@ void params_write(const struct bzimage *image, const struct params_layout *l,
 
 	write_firmware_facts(req, facts, buf);
 	params_write_header(image, at, at->params + l->cmdline.off, buf);
-	write_subarch(image, facts, buf);
+	subarch_write(image, req, facts, buf);
 	write_e820(l, buf);
 	write_memory_sizes(l, buf);
 	memcpy(buf + l->cmdline.off, req->cmdline, strlen(req->cmdline));

@@ -7,7 +7,9 @@
 #include "arch/x86/boot_params.h"
 #include "arch/x86/bzimage_wish.h"
 #include "arch/x86/direct.h"
+#include "arch/x86/pvh.h"
 #include "arch/x86/real_mode.h"
+#include "arch/x86/subarch.h"
 
 struct bzimage_plan {
 	struct bzimage image;
@@ -26,35 +28,37 @@ static int fail_halted_stub(struct diag *diag)
 }
 
 /*
- * Which of the stub's entries. A machine that runs with 5-level paging cannot hand it to a stub
- * that does not know it; the 32-bit entry, where paging is off, serves those.
+ * The stub's 64- or 32-bit entry. A machine that runs with 5-level paging cannot hand it to a stub
+ * that does not know it; the 32-bit entry, where paging is off, serves those. *ret_is_taken stays
+ * false where auto is to go on to the next entry.
  */
-static int choose_entry(const struct bzimage *image, const struct request *req,
-			const struct facts *facts, enum jump_mode *ret, struct diag *diag)
+static int try_stub(const struct bzimage *image, enum enter enter, const struct request *req,
+		    const struct facts *facts, enum jump_mode *ret, bool *ret_is_taken,
+		    struct diag *diag)
 {
-	bool has_64 = image->xloadflags & XLF_KERNEL_64;
-	bool stub_knows_la57 = image->xloadflags & XLF_5LEVEL;
+	const bool is_asked = req->enter == ENTER_64;
+	const bool has_64 = image->xloadflags & XLF_KERNEL_64;
+	const bool lacks_la57 = facts->cpu.is_la57_on && !(image->xloadflags & XLF_5LEVEL);
 
 	if (image->is_stub_halted)
 		return fail_halted_stub(diag);
-	if (req->enter == ENTER_64 && !has_64)
+	if (enter == ENTER_64 && !has_64 && is_asked)
 		return fail(diag, EINVAL, "bzimage/no-64-bit-entry",
 			    "this kernel has no 64-bit entry (xloadflags %#x); it can be entered "
 			    "with --enter=32",
 			    image->xloadflags);
-	if (req->enter == ENTER_64 && facts->cpu.is_la57_on && !stub_knows_la57)
+	if (enter == ENTER_64 && lacks_la57 && is_asked)
 		return fail(diag, EINVAL, "bzimage/no-5-level",
 			    "this machine runs 5-level paging, which the image's 64-bit entry does "
 			    "not know; it can be entered with --enter=32");
-	*ret = JUMP_64;
-	if (req->enter == ENTER_32 || !has_64) {
-		*ret = JUMP_32;
-	} else if (facts->cpu.is_la57_on && !stub_knows_la57) {
+	if (enter == ENTER_64 && has_64 && lacks_la57)
 		note(diag, "bzimage/entered-by-32",
 		     "this machine runs 5-level paging, which the image's 64-bit entry does not "
 		     "know: it is entered at startup_32");
-		*ret = JUMP_32;
-	}
+	if (enter == ENTER_64 && (!has_64 || lacks_la57))
+		return 0;
+	*ret = enter == ENTER_64 ? JUMP_64 : JUMP_32;
+	*ret_is_taken = true;
 	return 0;
 }
 
@@ -109,8 +113,6 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 	const char *obstacle;
 	int r;
 
-	if (!looks_inside(req))
-		return 0;
 	obstacle = direct_obstacle(&own->image, req, facts, plan->arena);
 	if ((own->image.xloadflags & XLF_KERNEL_64) && !may_use_below_4gib(req, facts) &&
 	    paging_as_stub(&own->image, req, facts) != PAGING_KEEP)
@@ -264,10 +266,61 @@ int bzimage_plan_direct(const struct bzimage *image, const struct direct *direct
 	return plan_segments(own, req, facts, plan, diag);
 }
 
+/* The kernel inside, which has the note that says where its PVH entry is. */
+static int plan_pvh(const struct bzimage *image, const struct request *req,
+		    const struct facts *facts, struct plan *plan, struct diag *diag)
+{
+	struct pvh_image inside = {
+		.version = image->kernel_version,
+		.cmdline_max = image->cmdline_max,
+		.initrd_end = image->initrd_end,
+		.is_linux = true,
+	};
+	struct span payload = { 0 };
+	int r;
+
+	if (!image->has_payload)
+		return fail(diag, EINVAL, "bzimage/no-payload",
+			    "this image does not say where its kernel is packed, and only that can "
+			    "have a PVH entry");
+	r = direct_payload(image, plan->arena, &payload, diag);
+	if (r == 0)
+		r = elf_parse(payload, &inside.elf, diag);
+	return r < 0 ? r : pvh_plan(&inside, req, facts, plan, diag);
+}
+
+/* Takes the entry, or leaves *ret_is_taken false and has said why the next one is to be tried. */
+static int try_entry(struct bzimage_plan *own, enum enter enter, const struct request *req,
+		     const struct facts *facts, struct plan *plan, bool *ret_is_taken,
+		     struct diag *diag)
+{
+	int r;
+
+	if (enter == ENTER_PVH || enter == ENTER_16) {
+		*ret_is_taken = true;
+		return enter == ENTER_PVH ? plan_pvh(&own->image, req, facts, plan, diag) :
+					    plan_real_mode(own, req, facts, plan, diag);
+	}
+	if (own->layout.len == 0) {
+		r = params_lay_out(&own->image, req, facts, plan->arena, &own->layout, diag);
+		if (r < 0)
+			return r;
+	}
+	if (enter == ENTER_DIRECT) {
+		r = try_direct(own, req, facts, plan, diag);
+		*ret_is_taken = own->is_direct;
+	} else {
+		r = try_stub(&own->image, enter, req, facts, &plan->jump_mode, ret_is_taken, diag);
+	}
+	return r < 0 || !*ret_is_taken ? r : plan_segments(own, req, facts, plan, diag);
+}
+
 static int bzimage_plan(const struct request *req, const struct facts *facts, struct plan *plan,
 			struct diag *diag)
 {
 	struct bzimage_plan *own = arena_alloc(plan->arena, sizeof(*own));
+	const enum enter *entries;
+	bool is_taken = false;
 	int r;
 
 	if (!own)
@@ -280,15 +333,14 @@ static int bzimage_plan(const struct request *req, const struct facts *facts, st
 	if ((own->image.xloadflags & XLF_KERNEL_64) && !facts->cpu.has_long_mode)
 		return fail(diag, EINVAL, "bzimage/cpu-is-32-bit",
 			    "this is a 64-bit kernel, and the CPU has no long mode");
-	if (req->enter == ENTER_16)
-		return plan_real_mode(own, req, facts, plan, diag);
-	r = params_lay_out(&own->image, req, facts, plan->arena, &own->layout, diag);
-	if (r < 0)
-		return r;
-	r = try_direct(own, req, facts, plan, diag);
-	if (r == 0 && !own->is_direct)
-		r = choose_entry(&own->image, req, facts, &plan->jump_mode, diag);
-	return r < 0 ? r : plan_segments(own, req, facts, plan, diag);
+	r = subarch_entries(&own->image, req, facts, plan->arena, &entries, diag);
+	for (; r == 0 && !is_taken && *entries != ENTER_AUTO; entries++)
+		r = try_entry(own, *entries, req, facts, plan, &is_taken, diag);
+	if (r == 0 && !is_taken)
+		r = fail(diag, EINVAL, "bzimage/no-entry",
+			 "none of the entries of this image is possible here");
+	plan->subarch = subarch_text(subarch_number(req, facts), plan->arena);
+	return r;
 }
 
 int bzimage_finish(const struct request *req, const struct facts *facts, struct plan *plan,
@@ -300,6 +352,10 @@ int bzimage_finish(const struct request *req, const struct facts *facts, struct 
 	const struct segment *params = plan_find(plan, "params");
 	struct params_addresses at = { 0 };
 
+	if (pvh_is_planned(plan)) {
+		pvh_finish(req, plan);
+		return 0;
+	}
 	if (plan->jump_mode == JUMP_16) {
 		real_mode_finish(&own->image, req, facts, plan);
 		return 0;

@@ -7,6 +7,7 @@
 
 #include "arch/x86/flat.h"
 #include "arch/x86/multiboot_common.h"
+#include "arch/x86/pvh.h"
 #include "arch/x86/vmlinux.h"
 
 static int probe_class(struct span file, bool is_64, struct diag *why)
@@ -93,6 +94,10 @@ static int check_program(const struct elf *elf, const struct request *req,
 			    "with --args-elf and --args-none there is no %s: the program would not "
 			    "learn of it",
 			    req->is_crash ? "kernel for a panic" : "initrd");
+	if (req->has_subarch || req->has_subarch_data)
+		return fail(diag, EINVAL, "elf/subarch",
+			    "--subarch is about Linux kernels: an ELF program is not told what the "
+			    "machine is");
 	if (req->enter != ENTER_AUTO)
 		return fail(diag, EINVAL, "elf/enter",
 			    "--enter is about the entries of a bzImage; an ELF program has one");
@@ -134,6 +139,23 @@ static int plan_program(const struct elf *elf, const struct request *req, struct
 	return r;
 }
 
+/* Not only Linux has that entry, and what it is handed is the same for all. */
+static int plan_pvh(const struct elf *elf, const struct request *req, const struct facts *facts,
+		    struct plan *plan, struct diag *diag)
+{
+	const struct pvh_image image = {
+		.elf = *elf,
+		.cmdline_max = UINT32_MAX,
+		.initrd_end = 4 * GIB,
+	};
+
+	if (req->has_subarch || req->has_subarch_data || req->is_crash)
+		return fail(diag, EINVAL, "elf/pvh-linux-only",
+			    "%s is for Linux kernels: this program has no \"Linux version\" text",
+			    req->is_crash ? "-p" : "--subarch");
+	return pvh_plan(&image, req, facts, plan, diag);
+}
+
 static int elf_image_plan(const struct request *req, const struct facts *facts, struct plan *plan,
 			  struct diag *diag)
 {
@@ -148,6 +170,8 @@ static int elf_image_plan(const struct request *req, const struct facts *facts, 
 	}
 	if (req->args == ARGS_LINUX || vmlinux_banner(&elf, plan->arena))
 		return vmlinux_plan(&elf, req, facts, plan, diag);
+	if (req->enter == ENTER_PVH)
+		return plan_pvh(&elf, req, facts, plan, diag);
 	fail(diag, EINVAL, "elf/not-linux",
 	     "'%s' is an ELF program, but no Linux kernel: it has no \"Linux version\" text",
 	     req->kernel_path);

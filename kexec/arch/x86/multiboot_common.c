@@ -39,6 +39,10 @@ int multiboot_check_request(const struct request *req, struct diag *diag)
 	if (req->enter != ENTER_AUTO)
 		return fail(diag, EINVAL, "multiboot/enter",
 			    "--enter is about the entries of a bzImage; a multiboot image has one");
+	if (req->has_subarch || req->has_subarch_data)
+		return fail(diag, EINVAL, "multiboot/subarch",
+			    "--subarch is about Linux kernels: a multiboot image is not told what the "
+			    "machine is");
 	if (req->initrd.len > 0) {
 		fail(diag, EINVAL, "multiboot/initrd",
 		     "a multiboot image takes modules, no initrd");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "arch/x86/boot_params.h"
+#include "arch/x86/subarch.h"
 #include "boot_note.h"
 #include "handoff.h"
 
@@ -213,7 +214,8 @@ int real_mode_plan(const struct bzimage *image, const struct request *req,
 	return 0;
 }
 
-static void write_header(const struct bzimage *image, struct plan *plan,
+static void write_header(const struct bzimage *image, const struct request *req,
+			 const struct facts *facts, struct plan *plan,
 			 const struct segment *setup)
 {
 	const struct segment *kernel = plan_find(plan, "kernel");
@@ -230,6 +232,7 @@ static void write_header(const struct bzimage *image, struct plan *plan,
 	put32(buf + HDR_RAMDISK_SIZE, initrd ? (uint32_t)initrd->bytes.len : 0);
 	put16(buf + HDR_HEAP_END_PTR, HEAP_END_PTR);
 	put32(buf + HDR_CMD_LINE_PTR, (uint32_t)(setup->addr + CMDLINE_OFF));
+	subarch_write(image, req, facts, buf);
 }
 
 static void put_node(uint8_t *node, phys_t next, uint32_t type, size_t len)
@@ -260,7 +263,7 @@ void real_mode_finish(const struct bzimage *image, const struct request *req,
 {
 	const struct segment *setup = plan_find(plan, REAL_MODE_SEGMENT);
 
-	write_header(image, plan, setup);
+	write_header(image, req, facts, plan, setup);
 	memcpy(setup->own + CMDLINE_OFF, req->cmdline, strlen(req->cmdline));
 	if (has_nodes(image))
 		write_nodes(req, facts, plan, setup);

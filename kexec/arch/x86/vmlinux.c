@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "arch/x86/direct.h"
+#include "arch/x86/pvh.h"
+#include "arch/x86/subarch.h"
 
 /* What the kernel proper looks at is there from 2.12 on; 2.15 would promise a kernel_info. */
 #define PROTOCOL		0x020d
@@ -163,7 +165,7 @@ static int check_stubless(const struct request *req, const struct facts *facts, 
 {
 	const char *obstacle = NULL;
 
-	if (req->enter != ENTER_AUTO && req->enter != ENTER_DIRECT)
+	if (req->enter != ENTER_AUTO && req->enter != ENTER_DIRECT && req->enter != ENTER_PVH)
 		return fail(diag, EINVAL, "vmlinux/no-stub",
 			    "an ELF file is the kernel itself: it has none of the entries of a "
 			    "bzImage that --enter could choose");
@@ -180,10 +182,25 @@ static int check_stubless(const struct request *req, const struct facts *facts, 
 	return fail_advise(diag, "load the bzImage (/boot/vmlinuz-...) instead");
 }
 
+static int plan_pvh(const struct elf *elf, const struct bzimage *image, const struct request *req,
+		    const struct facts *facts, struct plan *plan, struct diag *diag)
+{
+	const struct pvh_image inside = {
+		.elf = *elf,
+		.version = image->kernel_version,
+		.cmdline_max = image->cmdline_max,
+		.initrd_end = image->initrd_end,
+		.is_linux = true,
+	};
+
+	return pvh_plan(&inside, req, facts, plan, diag);
+}
+
 int vmlinux_plan(const struct elf *elf, const struct request *req, const struct facts *facts,
 		 struct plan *plan, struct diag *diag)
 {
 	const char *banner = vmlinux_banner(elf, plan->arena);
+	const enum enter *entries;
 	struct bzimage image;
 	struct direct direct;
 	struct span payload;
@@ -194,6 +211,13 @@ int vmlinux_plan(const struct elf *elf, const struct request *req, const struct 
 			 "this is a 64-bit kernel, and the CPU has no long mode");
 	if (r == 0)
 		r = vmlinux_header(elf, banner, plan->arena, &image, &payload, diag);
+	if (r == 0)
+		r = subarch_entries(&image, req, facts, plan->arena, &entries, diag);
+	if (r == 0) {
+		plan->subarch = subarch_text(subarch_number(req, facts), plan->arena);
+		if (entries[0] == ENTER_PVH)
+			return plan_pvh(elf, &image, req, facts, plan, diag);
+	}
 	if (r == 0)
 		r = direct_read(&image, payload, plan->arena, &direct, diag);
 	if (r < 0)

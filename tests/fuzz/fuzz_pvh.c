@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * An ELF file whose headers and notes are patched, entered by PVH: what comes out as a plan has its
+ * entry in the kernel and all that the start info tells of in the segments.
+ */
+#include <string.h>
+
+#include "arch/x86/elf_image.h"
+#include "arch/x86/subarch.h"
+#include "elf_note.h"
+#include "lib_elf.h"
+#include "lib_image.h"
+#include "place.h"
+#include "wire/pvh.h"
+
+#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
+#define PADDR		UINT64_C(0x1000000)
+#define NOTES_OFF	(TEST_ELF_LOADS_OFF + 0x100)
+#define NOTES_LEN	0x80
+
+static struct span make_file(const uint8_t *data, size_t len, struct bytes *b)
+{
+	const struct test_load load = { PADDR, UINT64_C(0xffffffff81000000), 0x1000, 0x3000, 1 };
+	const uint32_t reloc[3] = { 0x200000, 0x1000000, 0x3fffffff };
+	const uint64_t entry = PADDR + 0x100;
+	bool is_64 = data[0] & 1;
+	uint8_t *at;
+
+	make_elf_file(is_64, PADDR, &load, 1, b);
+	elf_add_notes(is_64, 1, NOTES_OFF, NOTES_LEN, b);
+	at = b->data + NOTES_OFF;
+	memset(at, 0, NOTES_LEN);
+	put_elf_note(&at, "Xen", XEN_NOTE_PHYS32_ENTRY, &entry, data[0] & 2 ? 4 : 8);
+	if (data[0] & 4)
+		put_elf_note(&at, "Xen", XEN_NOTE_PHYS32_RELOC, reloc, data[1] % 4 * 4U);
+	elf_add_notes(is_64, 1, NOTES_OFF, (size_t)(at - b->data) - NOTES_OFF, b);
+	if (data[0] & 8)
+		memcpy(b->data + TEST_ELF_LOADS_OFF, "Linux version 6.1.0", 20);
+	for (size_t i = 4; i + 3 <= len; i += 3) {
+		size_t off = data[i] & 0x80 ? NOTES_OFF + data[i + 1] % NOTES_LEN :
+					      (data[i] % 2U) << 8 | data[i + 1];
+
+		b->data[off] = data[i + 2];
+	}
+	return span_of(b->data, data[0] & 16 ? b->len - data[1] : b->len);
+}
+
+static bool is_inside(const struct segment *s, phys_t addr, uint64_t len)
+{
+	return addr >= s->addr && addr - s->addr <= s->mem_len &&
+	       len <= s->mem_len - (addr - s->addr);
+}
+
+static void check(struct plan *plan)
+{
+	const struct segment *params = plan_find(plan, "params");
+	const struct segment *kernel = plan_find(plan, "kernel");
+	const struct segment *initrd = plan_find(plan, "initrd");
+	struct pvh_start_info info;
+	struct pvh_module module;
+
+	CHECK(is_inside(kernel, plan->jump_entry, 1) && plan->jump_ebx == params->addr);
+	CHECK(params->addr + params->mem_len <= GIB && kernel->addr + kernel->mem_len <= 4 * GIB);
+	memcpy(&info, params->own, sizeof(info));
+	CHECK(info.magic == PVH_START_MAGIC && info.n_memory > 0 && info.n_memory <= 127);
+	CHECK(is_inside(params, info.memory_map, info.n_memory * sizeof(struct pvh_memory)));
+	CHECK(is_inside(params, info.cmdline, 2048));
+	CHECK(info.n_modules == (initrd ? 1 : 0));
+	if (!initrd)
+		return;
+	CHECK(is_inside(params, info.modules, sizeof(module)));
+	memcpy(&module, params->own + (info.modules - params->addr), sizeof(module));
+	CHECK(module.addr == initrd->addr && module.len == initrd->bytes.len);
+	CHECK(initrd->addr + initrd->mem_len <= 4 * GIB);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static const uint8_t ramdisk[PAGE_LEN + 1];
+	const struct image_type *type;
+	struct bytes file = { 0 };
+	struct span made;
+	struct arena arena = { 0 };
+	struct facts facts;
+	struct request req;
+	struct plan plan;
+	struct diag diag;
+	int r;
+
+	if (len < 4)
+		return 0;
+	diag_init(&diag, &arena);
+	make_facts(&facts, &arena, data[2] & 1 ? 2 * GIB : 64 * GIB);
+	made = make_file(data, len, &file);
+	make_request(&req, made.data, made.len);
+	req.enter = ENTER_PVH;
+	req.has_subarch = data[2] & 2;
+	req.subarch = data[3] % 6;
+	if (data[2] & 4)
+		req.initrd = span_of(ramdisk, sizeof(ramdisk));
+	plan_init(&plan, &arena);
+	type = data[0] & 1 ? &elf_x86_64_type : &elf_x86_type;
+	r = type->probe(req.kernel, &diag);
+	if (r == 0)
+		r = type->plan(&req, &facts, &plan, &diag);
+	if (r == 0)
+		r = place(&plan, &facts, req.mem_min, req.mem_end, &diag);
+	if (r == 0)
+		r = type->finish(&req, &facts, &plan, &diag);
+	if (r == 0)
+		check(&plan);
+	else
+		CHECK(diag.id && diag.error > 0 && diag.text[0]);
+	arena_free(&arena);
+	bytes_free(&file);
+	return 0;
+}
