@@ -253,6 +253,38 @@ static const char *describe_type(const struct load *l)
 	return text;
 }
 
+/* What was asked for and reaches nothing: not to be missed in the dark. */
+static void warn_without_effect(const struct load *l, struct diag *diag)
+{
+	const struct options *o = l->options;
+	const char *type = l->type->name;
+
+	if (o->dtb && !l->plan.takes_dtb)
+		warn(diag, "options/no-effect", "--dtb has no effect: a %s takes no device tree",
+		     type);
+	if (o->no_efi && !l->plan.takes_efi)
+		warn(diag, "options/no-effect",
+		     "--noefi has no effect: nothing of EFI is handed on to this %s", type);
+	if (o->reuse_video_type && !l->plan.takes_display)
+		warn(diag, "options/no-effect",
+		     "--reuse-video-type has no effect: nothing of the display is handed on to "
+		     "this %s", type);
+	else if (o->reuse_video_type && l->facts.display != DISPLAY_NATIVE)
+		note(diag, "options/no-effect",
+		     "--reuse-video-type changes nothing: no driver has reprogrammed the display, "
+		     "which is handed on as it is");
+	if (o->initrd_unpack == INITRD_UNPACK_YES && l->packed_initrd.len == 0)
+		warn(diag, "options/no-effect",
+		     "--initrd-unpack has no effect: there is no initrd");
+	if (o->args == ARGS_LINUX && !l->type->takes_args)
+		note(diag, "options/no-effect",
+		     "--args-linux changes nothing: a %s has one way to take arguments", type);
+	else if (o->args != ARGS_AUTO && !l->type->takes_args)
+		warn(diag, "options/no-effect",
+		     "--args-%s has no effect: a %s has one way to take arguments",
+		     o->args == ARGS_ELF ? "elf" : "none", type);
+}
+
 static int describe(struct load *l, struct diag *diag)
 {
 	int r;
@@ -266,10 +298,6 @@ static int describe(struct load *l, struct diag *diag)
 		fail(diag, EINVAL, "load/modules", "a %s takes no modules", l->type->name);
 		return fail_advise(diag, "--module is for multiboot images, --initrd for Linux");
 	}
-	if (l->request.args != ARGS_AUTO && !l->type->takes_args)
-		note(diag, "options/no-effect",
-		     "--args-... changes nothing: a %s has one way to take arguments",
-		     l->type->name);
 	l->plan.type = l->type->name;
 	l->plan.type_text = describe_type(l);
 	progress_stage(&l->progress, "planning, unpacking the kernel");
@@ -364,6 +392,8 @@ int load_plan(struct load *l, struct diag *diag)
 		     "its own");
 	if (r == 0)
 		r = describe(l, diag);
+	if (r == 0)
+		warn_without_effect(l, diag);
 	if (r == 0)
 		r = weigh_crash(l, diag);
 	return r < 0 ? r : settle(l, diag);
@@ -583,6 +613,8 @@ static int load_by_either(struct load *l, struct diag *diag)
 	struct diag first, second;
 	int r = describe(l, diag);
 
+	if (r == 0)
+		warn_without_effect(l, diag);
 	if (r == 0)
 		r = weigh_crash(l, diag);
 	if (r < 0)

@@ -61,6 +61,10 @@ static int check_bundle(const struct load *l, struct diag *diag)
 		     option, o->kernel);
 		return fail_advise(diag, "leave it out, or name the image itself (.../NAME.efi)");
 	}
+	if (o->no_addons)
+		warn(diag, "options/no-effect",
+		     "--no-addons has no effect: it is for unified kernel images, and '%s' is none",
+		     o->kernel);
 	if (l->addons.n > 0)
 		note(diag, "load/addons-unused",
 		     "the addons beside '%s' are left out: it is no unified kernel image",

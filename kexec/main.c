@@ -288,6 +288,8 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 		printf("kexec-ng %s\n", KEXEC_NG_VERSION);
 		return STATUS_OK;
 	}
+	if (!o->load)
+		report_warnings(stderr, diag);
 	if (o->print_ckr_size)
 		return run_print_ckr_size(o, a, diag);
 	if (o->status || o->status_crash)

@@ -380,15 +380,27 @@ static int settle_values(struct parse *p)
 	return settle_entry(p);
 }
 
-/* "--a, --b" of those given that only kexec_load can honour. */
-static const char *list_kexec_load_only(struct parse *p)
+static bool is_about_kexec_load(const struct option_row *row)
+{
+	return row->needs_kexec_load;
+}
+
+/* What may stand anywhere, as ever, and is about a load nevertheless. */
+static bool is_about_load(const struct option_row *row)
+{
+	return row->needs_kexec_load || row->take == option_take_file_only ||
+	       row->group == GROUP_KERNEL;
+}
+
+/* "--a, --b" of those given that are of a kind. */
+static const char *list_given(struct parse *p, bool (*is_of_kind)(const struct option_row *row))
 {
 	const char *list = "";
 
 	for (size_t i = 0; i < n_option_table; i++) {
 		const struct option_row *row = &option_table[i];
 
-		if (!p->is_given[i] || !row->needs_kexec_load)
+		if (!p->is_given[i] || !is_of_kind(row))
 			continue;
 		list = arena_printf(p->arena, "%s%s--%s", list, *list ? ", " : "", row->name);
 		if (!list)
@@ -407,9 +419,13 @@ static void note_ignored(struct parse *p)
 	if (o->load && o->call == CALL_FILE && o->needs_kexec_load)
 		warn(p->diag, "options/no-effect",
 		     "no effect with -s, as the running kernel decides that: %s",
-		     list_kexec_load_only(p));
+		     list_given(p, is_about_kexec_load));
+	if ((o->unload || o->unload_crash || (o->exec && !o->load)) &&
+	    *list_given(p, is_about_load))
+		warn(p->diag, "options/no-effect", "no effect, as nothing is loaded: %s",
+		     list_given(p, is_about_load));
 	if (o->load && !o->load_crash && p->crash_only)
-		note(p->diag, "options/no-effect", "--%s changes nothing without -p",
+		warn(p->diag, "options/no-effect", "--%s has no effect without -p",
 		     p->crash_only->name);
 	if (o->load && p->file_only && o->call == CALL_LOAD)
 		warn(p->diag, "options/no-effect", "--%s has no effect with -c",
@@ -419,10 +435,10 @@ static void note_ignored(struct parse *p)
 		     "--%s has no effect with --%s, which needs the other system call",
 		     p->file_only->name, o->needs_kexec_load);
 	if (o->load && !o->rehearse && (o->flip || o->rehearse_seconds != REHEARSE_SECONDS))
-		note(p->diag, "options/no-effect",
-		     "--time-limit and --flip change nothing without --rehearse");
-	if (!o->exec && (o->no_ifdown || o->no_sync))
-		note(p->diag, "options/no-effect",
+		warn(p->diag, "options/no-effect",
+		     "--time-limit and --flip have no effect without --rehearse");
+	if (!o->exec && (o->load || o->unload || o->unload_crash) && (o->no_ifdown || o->no_sync))
+		warn(p->diag, "options/no-effect",
 		     "-x and -y have no effect, as there is no jump now");
 }
 

@@ -37,4 +37,7 @@ struct parse {
 	const char **module_paths;
 };
 
+/* --no-cma and --force-dtb. */
+int option_take_file_only(struct parse *p, const struct option_row *row, const char *value);
+
 #endif

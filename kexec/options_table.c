@@ -423,7 +423,7 @@ static int take_call(struct parse *p, const struct option_row *row, const char *
 	return 0;
 }
 
-static int take_file_only(struct parse *p, const struct option_row *row, const char *value)
+int option_take_file_only(struct parse *p, const struct option_row *row, const char *value)
 {
 	(void)value;
 	if (strcmp(row->name, "no-cma") == 0)
@@ -672,9 +672,9 @@ const struct option_row option_table[] = {
 	  .help = "kexec_file_load: the running kernel does it all,\nand checks signatures" },
 	{ "kexec-syscall", 'c', .group = GROUP_CALL, .take = take_call,
 	  .help = "kexec_load: kexec places the kernel itself" },
-	{ "no-cma", .group = GROUP_CALL, .take = take_file_only,
+	{ "no-cma", .group = GROUP_CALL, .take = option_take_file_only,
 	  .help = "kexec_file_load: not into CMA memory" },
-	{ "force-dtb", .group = GROUP_CALL, .take = take_file_only,
+	{ "force-dtb", .group = GROUP_CALL, .take = option_take_file_only,
 	  .help = "kexec_file_load: carry the device tree over" },
 	{ "no-ifdown", 'x', .group = GROUP_CALL, SETS(out.no_ifdown),
 	  .help = "leave network interfaces up before the jump" },

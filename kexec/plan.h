@@ -87,6 +87,11 @@ struct plan {
 	uint32_t jump_ebx;
 	uint64_t jump_c_arg;		/* ... and as the first argument of a C function */
 
+	/* What the format has words for: an option about anything else has no effect. */
+	bool takes_dtb;
+	bool takes_efi;
+	bool takes_display;
+
 	/* For reports; all optional. */
 	const char *kernel_version;	/* the string in the image */
 	const struct mem_entry *e820;	/* as handed on */

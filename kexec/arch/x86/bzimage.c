@@ -220,6 +220,7 @@ static int plan_real_mode(struct bzimage_plan *own, const struct request *req,
 	own->known_end = 4 * GIB;
 	plan->format = own;
 	plan->entry_name = "16";
+	plan->takes_dtb = true;	/* real_mode_plan() refuses it by name */
 	plan->kernel_version = own->image.kernel_version;
 	r = real_mode_plan(&own->image, req, facts, plan, diag);
 	if (r == 0)
@@ -240,6 +241,7 @@ static int plan_segments(struct bzimage_plan *own, const struct request *req,
 	plan->e820 = own->layout.e820;
 	plan->n_e820 = own->layout.n_e820;
 	plan->rsdp = facts->rsdp;
+	plan->takes_dtb = plan->takes_efi = plan->takes_display = true;
 	r = plan_kernel(own, plan, diag);
 	if (r == 0)
 		r = plan_initrd(own, req, plan, diag);

@@ -231,6 +231,7 @@ static int multiboot2_plan(const struct request *req, const struct facts *facts,
 	if (r < 0)
 		return r;
 	note_rsdp(facts, diag);
+	plan->takes_efi = own->image.wants_efi64;
 	return multiboot_plan_data(req, facts, build(own, req, facts, &unknown, NULL),
 				   MULTIBOOT2_LOADER_MAGIC, plan, diag);
 }

@@ -83,6 +83,7 @@ int multiboot_plan_data(const struct request *req, const struct facts *facts, si
 	plan->rsdp = facts->rsdp;
 	plan->jump_mode = JUMP_32;
 	plan->jump_eax = eax;
+	plan->takes_display = true;
 	return r;
 }
 
