@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Random command lines: a status, a reason, no signal, no waiting."""
 
+import os
 import random
 
 import pytest
 
+import images
 from kexec_run import run
 
 QUICK = 2  # seconds
@@ -73,3 +75,10 @@ def test_very_many_words(pc):
     run("--dry-run", pc, *["x"] * 20000, limit=QUICK).failed("file/open")
     run("--dry-run", pc, *["--initrd=x"] * 20000, limit=QUICK).failed("options/no-kernel")
     run("--dry-run", pc, "-" + "d" * 100000, limit=QUICK).failed("options/no-kernel")
+
+
+def test_posixly_correct(pc):
+    """It does not end the options at the kernel."""
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "POSIXLY_CORRECT": "1"}
+    run("--dry-run", pc, images.path("6.1-cloud"), "--append=x", "--nonsense", env=env).failed(
+        "options/unknown", 1)

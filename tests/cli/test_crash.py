@@ -136,6 +136,15 @@ def test_reuse_cmdline(folder):
     assert plan["cmdline"].split()[1:] == ["root=/dev/vda1", "quiet"]
 
 
+def test_long_command_line(folder):
+    """Nothing is cut off, of what was given and of what is added: one character too many fails."""
+    added = len(plan_of(MACHINES["low"], folder)["cmdline"]) + 1
+    line = "x" * (2047 - added)
+    assert plan_of(MACHINES["low"], folder, f"--append={line}")["cmdline"].endswith(f" {line}")
+    run("--dry-run", MACHINES["low"].write(folder), "-p", f"--append={line}x",
+        str(images.path("6.1-amd64"))).failed("params/cmdline-too-long", says=("2048",))
+
+
 @pytest.mark.parametrize("words, machine, reason", [
     ((), Machine(pc_map(2 * GIB)), "crash/no-reservation"),
     ((), Machine(pc_map(2 * GIB), crash_kernel=LOW, has_iomem=False), "crash/no-iomem"),

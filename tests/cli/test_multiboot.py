@@ -9,6 +9,7 @@ import pytest
 import images
 import plans
 from kexec_run import run
+from machines import GIB, Machine, pc as pc_map
 
 LINK = 0x200000
 HEADER1, HEADER2 = 0x1badb002, 0xe85250d6
@@ -73,6 +74,26 @@ def test_multiboot(folder, plan_of, header, name):
     assert int(plan["jump"]["arg"], 16) == plan.segment("params")["addr"]
     assert plan.windows[-1][1] <= 4 << 30
     assert len(plan["e820"]["entries"]) > 3
+
+
+def test_heads_says_it_with_a_blank(folder, plan_of):
+    """--module "FILE ": what is behind the blank is nothing, and no part of the name."""
+    module = folder / "module"
+    module.write_bytes(b"1" * 5000)
+    one, other = (plan_of(elf(header_1()), "--command-line", " no-real-mode reboot=no vga=current",
+                          "--module", f"{module}{blank}") for blank in ("", " "))
+    assert one.segment("modules")["len"] == other.segment("modules")["len"] == 5000
+    assert other["cmdline"].endswith(" no-real-mode reboot=no vga=current")
+
+
+@pytest.mark.parametrize("header", [header_1(), header_2()], ids=["1", "2"])
+def test_reuse_cmdline(folder, header):
+    where = folder / "image"
+    where.write_bytes(elf(header))
+    host = Machine(pc_map(2 * GIB), cmdline="BOOT_IMAGE=/x root=/dev/vda1 quiet").write(folder)
+    plan = plans.Plan(run("--dry-run", "--json", host, where, "--reuse-cmdline",
+                          "--append=more").done().out)
+    assert plan["cmdline"].split()[-3:] == ["root=/dev/vda1", "quiet", "more"]
 
 
 def test_version_by_type(plan_of):

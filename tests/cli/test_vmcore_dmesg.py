@@ -22,9 +22,9 @@ MEMORY = 0x1000  # its place in the file
 REASON = r"vmcore-dmesg: {}: .+ \[{}\]\n"
 
 
-def core(log=LOG):
+def core(log=LOG, ring_len=0x400):
     """An x86-64 core: a pointer, two numbers, and the characters they describe."""
-    memory = struct.pack("<QII", VADDR + 0x100, len(log), 0x400).ljust(0x100, b"\0") + log
+    memory = struct.pack("<QII", VADDR + 0x100, len(log), ring_len).ljust(0x100, b"\0") + log
     memory = memory.ljust(0x1000, b"\0")
     info = (f"SYMBOL(log_buf)={VADDR:x}\nSYMBOL(log_end)={VADDR + 8:x}\n"
             f"SYMBOL(log_buf_len)={VADDR + 12:x}\n").encode()
@@ -129,3 +129,16 @@ def test_output_that_is_full(file):
     path = file(core())
     with open("/dev/full", "wb") as full:
         refused(run(path, stdout=full), str(path), "(vmcore|printk)/output")
+
+
+def test_memory(file):
+    """A ring of 32 MiB is printed in 8 MiB of address space, which its capture kernel may have left."""
+    line = b"<6>" + b"x" * 60 + b"\n"
+    ring_len = 32 << 20
+    path = file(core(line * (ring_len // len(line)), ring_len))
+    program = pathlib.Path(os.environ.get("VMCORE_DMESG") or TOP / "build" / "bin" / "vmcore-dmesg")
+    with open(path.with_suffix(".out"), "wb") as out:
+        ran = subprocess.run(["prlimit", "--data=8388608", program.absolute(), path], stdout=out,
+                             stderr=subprocess.PIPE, timeout=3 * LIMIT)
+    assert ran.returncode == 0, ran
+    assert path.with_suffix(".out").stat().st_size >= ring_len - len(line)

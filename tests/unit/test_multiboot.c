@@ -413,6 +413,7 @@ static void test_2_refused(void **state)
 	tag.len = 12, make_2(&tag, 1), expect("multiboot2/relocatable-truncated");
 	make_2(&tag, 1);
 	set32(file.data, HEADER_OFF + 16 + 4, 4), expect("multiboot2/tags");
+	set32(file.data, HEADER_OFF + 16 + 4, 0), expect("multiboot2/tags");
 	set32(file.data, HEADER_OFF + 16 + 4, UINT32_MAX), expect("multiboot2/tags");
 	make_2(NULL, 0);
 	set32(file.data, HEADER_OFF + 16, 77 | 1 << 16);	/* no end tag */

@@ -492,6 +492,13 @@ static void test_type(void **state)
 	assert_refused(ENOEXEC, "vmcore/type");
 }
 
+static void test_byte_order(void **state)
+{
+	(void)state;
+	header()->e_ident[EI_DATA] = ELFDATA2MSB;
+	assert_refused(ENOEXEC, "vmcore/byte-order");
+}
+
 static void test_program_header_length(void **state)
 {
 	(void)state;
@@ -750,6 +757,7 @@ int main(void)
 		test(test_memory_that_was_left_out),
 		test(test_other_formats),
 		test(test_type),
+		test(test_byte_order),
 		test(test_program_header_length),
 		test(test_program_headers_outside),
 		test(test_segment_that_wraps),
