@@ -24,6 +24,10 @@ LOADS = {
     "bare": ("KERNEL", "--initrd=INITRD", "--append=x"),
     "call chosen": ("-a", "-l", "KERNEL", "--initrd=INITRD", "--append=x"),
     "kexec_load": ("-c", "-l", "KERNEL", "--initrd=INITRD", "--append=x"),
+    "petitboot without arguments": ("-l", "--initrd=INITRD", '--append=""', "KERNEL"),
+    "openSUSE kexec-bootloader": ("--kexec-syscall-auto", "--load", "KERNEL", "--initrd=INITRD",
+                                  "--append=root=/dev/vda1 quiet"),
+    "NixOS": ("--load", "--initrd=INITRD", "--command-line=root=/dev/vda1", "--", "KERNEL"),
     "Linux arguments": ("-l", "KERNEL", "--args-linux", "--initrd=INITRD", "--append=x"),
 }
 
@@ -33,6 +37,7 @@ CRASH_LOADS = {
     "kdump-tools, vmlinux": ("-p", "--args-linux", "--command-line=x", "--initrd=INITRD", "KERNEL"),
     "Fedora": ("-s", "-p", "--command-line=x", "--initrd=INITRD", "KERNEL"),
     "Fedora, early": ("-s", "--command-line=x", "--initrd=INITRD", "KERNEL", "-p"),
+    "Fedora, unified or not": ("-p", "--command-line=x", "--initrd=INITRD", "KERNEL"),
     "openSUSE": ("-p", "KERNEL", "--append=x", "--initrd=INITRD", "-a"),
 }
 
