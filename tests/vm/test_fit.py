@@ -19,7 +19,7 @@ from guest import Guest, GuestFailed, Machine, initramfs, kernel, kexec_files
 STEP = 4        # MiB between reservations that are tried
 ROOMY = 384     # MiB, in which every case starts
 # So much may the estimate be above what was needed: a warning that cries wolf is not read.
-SLACK = 24      # MiB
+SLACK = 4       # one part in so many
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,13 +52,15 @@ class Case:
                      f"loglevel=4 crashkernel={size}M", log=log)
 
     def predict(self, log):
-        """MiB needed at boot, and at most."""
+        """MiB that are known to be needed at boot; that are reckoned to be, then and at most."""
         with self.start(ROOMY, log) as guest:
             guest.expect(r"NG-STATUS 0$")
             text = "\n".join(line for _, line in guest.lines)
         budget = json.JSONDecoder().raw_decode(text[text.index("{\n"):])[0]["budget"]
-        at_boot = sum(item["len"] for item in budget["items"] if item["at_boot"])
-        return at_boot / 2**20, budget["needed_len"] / 2**20
+        at_boot = [item for item in budget["items"] if item["at_boot"]]
+        known = sum(item["len"] for item in at_boot if not item["estimate"])
+        return [x / 2**20 for x in (known, sum(item["len"] for item in at_boot),
+                                    budget["needed_len"])]
 
     def boots(self, size, log):
         """Does it get to init in so many MiB? What finds no place at all does not."""
@@ -80,18 +82,21 @@ class Case:
 
 
 CASES = [Case(name) for name in ("6.1-amd64", "6.1-cloud", "6.12-amd64", "7-amd64")] + [
-    Case("6.12-amd64", files=60), Case("7-amd64", files=60), Case("6.1-amd64", n_cpus=4, limit="")]
+    Case("6.12-amd64", files=96), Case("7-amd64", files=96),
+    Case("6.1-amd64", n_cpus=8), Case("6.1-amd64", n_cpus=8, limit="maxcpus=1"),
+    Case("6.12-amd64", n_cpus=8, limit=""), Case("7-amd64", n_cpus=8, limit="maxcpus=1")]
 
 
-@pytest.mark.long_form     # some eight guests a case
+@pytest.mark.long_form     # some six guests a case
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_fit(case, log_folder):
-    at_boot, needed = case.predict(log_folder)
-    works, fails = -(-int(at_boot) // STEP) * STEP, 24
+    known, at_boot, needed = case.predict(log_folder)
+    # Less than is known may do: not all of the kernel's window need be in use any more.
+    works, fails = -(-int(at_boot) // STEP) * STEP, int(known * 3 / 4) // STEP * STEP
     assert case.boots(works, log_folder), f"{works} MiB were said to be enough"
     while works - fails > STEP:
         size = (fails + works) // 2 // STEP * STEP
         works, fails = (size, fails) if case.boots(size, log_folder) else (works, size)
     print(f"\n| {case.capture} | {case.files} | {case.n_cpus} | {case.limit} | {at_boot:.0f} | "
           f"{works} | {needed:.0f} |")
-    assert at_boot <= works + SLACK, "the estimate is far above the truth"
+    assert at_boot <= works + at_boot / SLACK, "the estimate is far above the truth"
