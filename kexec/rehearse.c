@@ -9,6 +9,7 @@
 #include "advice.h"
 #include "arch/x86/arrival.h"
 #include "arch/x86/purgatory.h"
+#include "arch/x86/pvh.h"
 #include "sandbox.h"
 
 #define LOW_MEMORY_END	MIB
@@ -605,9 +606,10 @@ static int unpack_ourselves(struct run *run, struct direct *ret, bool *ret_ok)
 	return say_failure(run, "kernel", &why, r == -EINVAL ? REHEARSED_BAD : REHEARSED_UNKNOWN);
 }
 
+/* Not what was entered by its PVH note: that plan is of the ELF file inside. */
 static bool has_stub(const struct load *l)
 {
-	return strcmp(l->type->name, IMAGE_TYPE) == 0;
+	return strcmp(l->type->name, IMAGE_TYPE) == 0 && !pvh_is_planned(&l->plan);
 }
 
 /* The plan as it is. */

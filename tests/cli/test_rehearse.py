@@ -201,6 +201,13 @@ def test_from_a_32_bit_kernel(folder, name, options):
     rehearse(host, images.path(name), *options).good()
 
 
+def test_pvh(pc):
+    """Of a bzImage too it is the kernel inside that is entered."""
+    done = rehearse(pc, images.path(QUICK), "--enter=pvh", "--append=nokaslr").good()
+    assert done["entry_name"] == "pvh"
+    assert done.names == ["plan", "purgatory", "entry", "segments"]
+
+
 def test_text(pc):
     result = run("--dry-run", "--rehearse", pc, images.path(QUICK), limit=LIMIT).done()
     lines = result.out.decode().splitlines()
