@@ -419,8 +419,7 @@ def test_memory_beyond_what_can_be_mapped(folder):
 
 
 def test_options(pc):
-    result = run("--dry-run", "--flip=kernel", "--json", pc, images.path(QUICK)).done()
-    assert "options/no-effect" in plans.Plan(result.out).notes
+    plans.of(pc, images.path(QUICK), "--flip=kernel", warns="options/no-effect")
     run("--dry-run", "--rehearse", "--time-limit=0", pc, "x").failed("options/bad-value", status=1)
     run("--dry-run", "--rehearse", "--flip=+1", pc, "x").failed("options/bad-value", status=1)
 
