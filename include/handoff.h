@@ -25,6 +25,16 @@
 #define HANDOFF_VGA		(1 << 3)	/* talk on the text frame buffer at vga_text */
 #define HANDOFF_RESET_VGA	(1 << 4)	/* first set a VGA to text mode; ring 0 only */
 
+/* handoff.come_back: what becomes of the kernel that jumped to purgatory, and means to go on later */
+#define COME_BACK_NEVER		0
+#define COME_BACK_PROGRAM	1	/* entry is called; when it returns, that kernel goes on */
+#define COME_BACK_KERNEL	2	/* the next kernel is told how, at come_back_text */
+#define COME_BACK_PEER		3	/* entry is where another kernel waits in the same way */
+
+/* Between the address to come back to and that kernel's GDT, in the next one's command line. */
+#define COME_BACK_DIGITS	16
+#define COME_BACK_GDT		" kexec_jump_back_gdt=0x"
+
 /* Selectors of purgatory's own GDTs; 0x10 and 0x18 are what the boot protocol documents. */
 #define SEL_CODE64		0x08	/* 64-bit code at all times */
 #define SEL_CODE		0x10	/* 64-bit code; 32-bit code in the GDTs of leave*.S */
@@ -51,8 +61,16 @@
 #define HANDOFF_EAX		0x58
 #define HANDOFF_EBX		0x5c
 #define HANDOFF_C_ARG		0x60
-#define HANDOFF_RING		0x2bc
-#define HANDOFF_N_NMIS		0x2c8
+#define HANDOFF_COME_BACK	0x2b8
+#define HANDOFF_PEER_GDT	0x2c8
+#define HANDOFF_RING		0x2d4
+#define HANDOFF_N_NMIS		0x2e0
+#define HANDOFF_HOST_RETURN	0x310
+#define HANDOFF_HOST_CR0	0x318
+#define HANDOFF_HOST_CR3	0x320
+#define HANDOFF_HOST_CR4	0x328
+#define HANDOFF_HOST_GDT	0x330
+#define HANDOFF_PEER		0x338
 
 #ifndef __ASSEMBLER__
 
@@ -134,18 +152,28 @@ struct handoff {
 	phys_t copy_from, copy_to;
 	uint64_t copy_len;		/* 0: nothing */
 	phys_t boot_note;		/* struct boot_note that takes purgatory's marks; 0: none */
+	uint32_t come_back;		/* 0x2b8: COME_BACK_* */
+	uint32_t reserved;
+	uint64_t come_back_text;	/* COME_BACK_KERNEL: 16 hex digits, COME_BACK_GDT, 16 more */
+	uint64_t peer_gdt;		/* 0x2c8: COME_BACK_PEER: as host_gdt, of that kernel */
 	uint32_t crc;			/* CRC32C of all before it */
 
 	/* Written by purgatory. */
-	uint32_t ring;			/* 0x2bc: %cs & 3 at entry */
+	uint32_t ring;			/* 0x2d4: %cs & 3 at entry */
 	uint32_t verdict;		/* enum handoff_verdict */
 	uint32_t bad_region;		/* index or HANDOFF_SELF, after VERDICT_MISMATCH */
-	uint32_t n_nmis;		/* 0x2c8 */
+	uint32_t n_nmis;		/* 0x2e0 */
 	uint32_t n_levels;		/* of paging, at the jump: 4 or 5; 0 in ring 3 */
 	uint64_t bad_off;		/* of the first bad chunk in bad_region */
 	uint32_t log_len;		/* all that was printed, in every ring, is also here */
 	uint32_t vector;		/* after VERDICT_EXCEPTION */
 	uint64_t rip, cr2, error_code;
+	/* With come_back: of the kernel that jumped here last, and where the peer waits by now. */
+	uint64_t host_return;		/* 0x310: its return address, physical */
+	uint64_t host_cr0, host_cr3, host_cr4;
+	uint64_t host_gdt;		/* 0x330: virtual, for it alone; 0: could not be found */
+	uint64_t peer;			/* 0x338 */
+	uint32_t n_runs;		/* jumps to purgatory so far */
 	char log[HANDOFF_LOG_LEN];
 };
 
@@ -158,8 +186,16 @@ HANDOFF_AT(ring3_cs32, HANDOFF_RING3_CS32);
 HANDOFF_AT(eax, HANDOFF_EAX);
 HANDOFF_AT(ebx, HANDOFF_EBX);
 HANDOFF_AT(c_arg, HANDOFF_C_ARG);
+HANDOFF_AT(come_back, HANDOFF_COME_BACK);
 HANDOFF_AT(ring, HANDOFF_RING);
 HANDOFF_AT(n_nmis, HANDOFF_N_NMIS);
+HANDOFF_AT(peer_gdt, HANDOFF_PEER_GDT);
+HANDOFF_AT(host_gdt, HANDOFF_HOST_GDT);
+HANDOFF_AT(host_return, HANDOFF_HOST_RETURN);
+HANDOFF_AT(host_cr0, HANDOFF_HOST_CR0);
+HANDOFF_AT(host_cr3, HANDOFF_HOST_CR3);
+HANDOFF_AT(host_cr4, HANDOFF_HOST_CR4);
+HANDOFF_AT(peer, HANDOFF_PEER);
 
 /* The first bytes of the purgatory image, written by purgatory.lds. */
 struct purgatory_head {

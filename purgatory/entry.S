@@ -6,9 +6,11 @@
  *		ring 0	as relocate_kernel leaves it (arch/x86/kernel/relocate_kernel_64.S): IF=0, the
  *			rest of a page as stack, a GDT of limit 0 (before Linux 7) or in that page;
  *		ring 3	an ordinary 64-bit process.
+ *		A kernel that means to go on later has called us: its return address is on the stack.
  * Destroyed:	every register.
  * State out:	DF=0, our stack, handoff.ring set; in ring 0 also IF=0 and our GDT with CS = 0x10 and
- *		0x18 in every data segment. purgatory_main() does not come back.
+ *		0x18 in every data segment; with handoff.come_back what of that kernel come_back.S puts
+ *		back. purgatory_main() does not come back.
  */
 #include "handoff.h"
 
@@ -40,6 +42,7 @@ gdt_end:
 	.hidden purgatory_entry
 purgatory_entry:
 	cld
+	mov	%rsp, %rdx
 	lea	stack_end(%rip), %rsp
 	mov	%cs, %eax
 	and	$3, %eax
@@ -48,6 +51,29 @@ purgatory_entry:
 
 	/* ---- privileged: ring 0 only ---- */
 	cli
+	cmpl	$COME_BACK_NEVER, handoff+HANDOFF_COME_BACK(%rip)
+	je	1f
+	mov	(%rdx), %rax
+	mov	%rax, handoff+HANDOFF_HOST_RETURN(%rip)
+	mov	%cr0, %rax
+	mov	%rax, handoff+HANDOFF_HOST_CR0(%rip)
+	mov	%cr3, %rax
+	mov	%rax, handoff+HANDOFF_HOST_CR3(%rip)
+	mov	%cr4, %rax
+	mov	%rax, handoff+HANDOFF_HOST_CR4(%rip)
+1:	lea	in_any_ring(%rip), %rdx
+	jmp	load_segments
+	/* ---- end ---- */
+
+/*
+ * State in:	ring 0, our stack, rdx = where to go on.
+ * Destroyed:	rax.
+ * State out:	our GDT, CS = 0x10, 0x18 in every data segment.
+ */
+	.globl load_segments
+	.hidden load_segments
+load_segments:
+	/* ---- privileged: ring 0 only ---- */
 	lea	gdt(%rip), %rax
 	movw	$gdt_end - gdt - 1, -10(%rsp)
 	mov	%rax, -8(%rsp)
@@ -59,8 +85,7 @@ purgatory_entry:
 	mov	%eax, %fs
 	mov	%eax, %gs
 	pushq	$SEL_CODE
-	lea	in_any_ring(%rip), %rax
-	push	%rax
+	push	%rdx
 	lretq
 	/* ---- end ---- */
 

@@ -137,6 +137,21 @@ static const char *find_flaw_in_note(void)
 	return NULL;
 }
 
+static const char *find_flaw_in_coming_back(void)
+{
+	const bool has_text = handoff.come_back_text != 0;
+
+	if (handoff.come_back == COME_BACK_NEVER)
+		return NULL;
+	if (handoff.come_back > COME_BACK_PEER || has_text != (handoff.come_back == COME_BACK_KERNEL))
+		return "unknown way to come back";
+	if (handoff.leave != LEAVE_64)
+		return "to come back, but not from a 64-bit entry";
+	if (handoff.come_back != COME_BACK_PROGRAM && !is_ring0())
+		return "to come back to a kernel, but this is a process";
+	return NULL;
+}
+
 /* NULL, or what is wrong with the handoff. */
 static const char *find_flaw(void)
 {
@@ -156,6 +171,8 @@ static const char *find_flaw(void)
 		flaw = find_flaw_in_copy();
 	if (!flaw)
 		flaw = find_flaw_in_note();
+	if (!flaw)
+		flaw = find_flaw_in_coming_back();
 	return flaw ? flaw : find_flaw_in_digests();
 }
 
@@ -210,6 +227,13 @@ static void say_count(uint64_t n, const char *one, const char *many)
 	say(n == 1 ? one : many);
 }
 
+static const char *next_step(void)
+{
+	if (handoff.come_back == COME_BACK_PROGRAM)
+		return "starting program\n";
+	return handoff.come_back == COME_BACK_PEER ? "jumping back\n" : "starting kernel\n";
+}
+
 /* 61 characters at most, so that 115200 baud take less than 6 ms. */
 static void say_success(void)
 {
@@ -218,13 +242,17 @@ static void say_success(void)
 	if (handoff.flags & HANDOFF_QUIET)
 		return;
 	say("kexec: ");
-	if (handoff.verdict == VERDICT_UNCHECKED)
+	if (handoff.n_runs > 1)
+		say("once more, ");
+	else if (handoff.come_back == COME_BACK_PEER)
+		say("intact, ");
+	else if (handoff.verdict == VERDICT_UNCHECKED)
 		say("nothing checked, ");
 	else
 		say_count(handoff.n_regions, "segment intact, ", "segments intact, ");
 	if (n_nmis > 0)
 		say_count(n_nmis, "NMI, ", "NMIs, ");
-	say("starting kernel\n");
+	say(next_step());
 	console_finish();
 }
 
@@ -249,6 +277,45 @@ static void leave_marks(uint64_t entered, uint64_t verified)
 	note->left = read_tsc();
 }
 
+static void write_digits(uint64_t at, uint64_t value)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *text = (char *)(uintptr_t)at;
+
+	for (uint32_t i = 0; i < COME_BACK_DIGITS; i++)
+		text[i] = digits[value >> (60 - 4 * i) & 15];
+}
+
+/* For the next kernel's command line, where the loader has left room. */
+static void tell_return(void)
+{
+	write_digits(handoff.come_back_text, handoff.host_return);
+	write_digits(handoff.come_back_text + COME_BACK_DIGITS + sizeof(COME_BACK_GDT) - 1,
+		     handoff.host_gdt);
+}
+
+/* Does not return but for COME_BACK_KERNEL, which leaves as ever. */
+static void leave_to_come_back(void)
+{
+	if (handoff.come_back == COME_BACK_PROGRAM)
+		call_program();
+	if (handoff.come_back == COME_BACK_PEER)
+		jump_to_peer();
+}
+
+/* The same kernel may jump here again, and finds what the last run has left. */
+static void start_run(void)
+{
+	if (handoff.come_back == COME_BACK_NEVER)
+		return;
+	if (handoff.n_runs++ == 0)
+		handoff.peer = handoff.entry;
+	else
+		handoff.log_len = 0;
+	if (is_ring0())
+		handoff.host_gdt = traps_find_host_gdt();
+}
+
 void purgatory_main(void)
 {
 	const uint64_t entered = read_tsc();
@@ -257,20 +324,26 @@ void purgatory_main(void)
 	if (is_ring0())
 		traps_start();
 	check_handoff();
+	start_run();
 	if (is_ring0() && (handoff.flags & HANDOFF_RESET_VGA))
 		vga_set_text_mode();
 	console_start();
 	verify_self();
 	if (is_ring0())
 		set_paging();
-	verify_regions();
+	/* After the first run they are what the program has made of them. */
+	if (handoff.n_runs <= 1)
+		verify_regions();
 	verified = read_tsc();
 	save_memory();
+	if (handoff.come_back == COME_BACK_KERNEL)
+		tell_return();
 	if (handoff.leave == LEAVE_16)
 		real_mode_check_bios();
 	say_success();
 	leave_marks(entered, verified);
 
+	leave_to_come_back();
 	if (handoff.leave == LEAVE_64)
 		leave64();
 	if (is_ring0())

@@ -28,6 +28,9 @@ void traps_start(void);
 void traps_prepare_32bit(void);
 /* Prepares for paging_switch(), in the same sense: code32 is 32-bit code in the GDT in use. */
 void traps_prepare_unpaged(uint16_t code32);
+/* The virtual address of the GDT of the Linux that jumped here, 0 if it cannot be found. In ring 0,
+ * after traps_start(), with the page tables of that kernel's jump or our own. */
+uint64_t traps_find_host_gdt(void);
 /* traps.S calls it, on a fresh stack. */
 _Noreturn void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, uint64_t cr2);
 
@@ -65,6 +68,13 @@ _Noreturn void leave64(void);
 _Noreturn void leave32(void);
 _Noreturn void leave16(void);
 _Noreturn void leave_to_process(void);
+/* come_back.S, for COME_BACK_PROGRAM and COME_BACK_PEER. */
+_Noreturn void call_program(void);
+_Noreturn void jump_to_peer(void);
+/* Interrupts through gate 3, which names IST 1. 0, or CR2 after the page fault that this has made of
+ * it. The gates of both must lead to these. */
+uint64_t probe_tss(void);
+extern const uint8_t probe_tss_hit[], probe_tss_fault[];
 
 /* Assembly: what runs in 16-bit segments, at HANDOFF_TRAMPOLINE, and the far pointers that it jumps
  * by: offset, then segment. */

@@ -8,7 +8,13 @@
 #include "ring0.h"
 
 #define VECTOR_NMI		2
+#define VECTOR_BREAKPOINT	3
+#define VECTOR_PAGE_FAULT	14
 #define GATE_INTERRUPT		0x8e	/* present, ring 0, interrupt gate: 32 bits in a 32-bit IDT */
+
+#define TSS_IST1		0x24	/* Intel SDM volume 3, figure 8-11 */
+#define LINUX_HALF		0xff00000000000000	/* of virtual addresses */
+#define GDT_BEFORE_TSS		(2 * PAGE_LEN)
 
 /* Intel SDM volume 3, figures 6-8 and 6-2. */
 struct gate64 {
@@ -39,24 +45,52 @@ struct table_register idtr __attribute__((visibility("hidden")));
 struct table_register idtr32 __attribute__((visibility("hidden")));
 static uint32_t n_traps;
 
+/* SEL_CODE: also a 64-bit code segment in the GDT that Linux loads before its IDT. */
+static struct gate64 gate_to(uintptr_t at, uint8_t stack)
+{
+	return (struct gate64){
+		.offset_0 = (uint16_t)at,
+		.selector = SEL_CODE,
+		.stack = stack,
+		.type = GATE_INTERRUPT,
+		.offset_16 = (uint16_t)(at >> 16),
+		.offset_32 = (uint32_t)(at >> 32),
+	};
+}
+
 void traps_start(void)
 {
 	for (uint32_t i = 0; i < N_VECTORS; i++) {
 		const uintptr_t at = (uintptr_t)(i == VECTOR_NMI ? nmi_stub :
 								   trap_stubs + i * TRAP_STUB_LEN);
 
-		/* SEL_CODE: also a 64-bit code segment in the GDT that Linux loads before its IDT. */
-		idt[i] = (struct gate64){
-			.offset_0 = (uint16_t)at,
-			.selector = SEL_CODE,
-			.type = GATE_INTERRUPT,
-			.offset_16 = (uint16_t)(at >> 16),
-			.offset_32 = (uint32_t)(at >> 32),
-		};
+		idt[i] = gate_to(at, 0);
 	}
 	idtr.limit = sizeof(idt) - 1;
 	idtr.base = (uintptr_t)idt;
 	load_idt(idt, sizeof(idt));
+}
+
+/*
+ * Linux (6.1, for one) empties the GDTR at the jump, and when it is back loads segments before it has a
+ * GDT again. So it has to be given its own, whose address is nowhere. But the task register still is
+ * what it was, and a gate with an IST makes the CPU read the TSS: that is a page fault, as only Linux
+ * has it mapped, and CR2 says where. The GDT is two pages in front of it (struct cpu_entry_area,
+ * arch/x86/include/asm/cpu_entry_area.h; since 4.15).
+ */
+uint64_t traps_find_host_gdt(void)
+{
+	const struct gate64 breakpoint = idt[VECTOR_BREAKPOINT], fault = idt[VECTOR_PAGE_FAULT];
+	uint64_t found;
+
+	idt[VECTOR_BREAKPOINT] = gate_to((uintptr_t)probe_tss_hit, 1);
+	idt[VECTOR_PAGE_FAULT] = gate_to((uintptr_t)probe_tss_fault, 0);
+	found = probe_tss();
+	idt[VECTOR_BREAKPOINT] = breakpoint;
+	idt[VECTOR_PAGE_FAULT] = fault;
+	if (found < LINUX_HALF || found % PAGE_LEN != TSS_IST1)
+		return 0;
+	return found - TSS_IST1 - GDT_BEFORE_TSS;
 }
 
 void traps_prepare_32bit(void)

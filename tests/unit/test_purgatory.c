@@ -53,13 +53,15 @@ struct arrival {
 };
 
 struct arrival arrival;
-uint64_t saved_rsp;
+uint64_t saved_rsp, n_visits;
 void *purgatory_at;
 
 /* Enters at purgatory_at with rubbish in the registers and returns after an arrival. */
 void enter(void);
 void arrive64(void);
 void arrive_exit(void);
+/* A program that returns, and leaves nothing as it was. */
+void come_and_go(void);
 void arrive_fault(void);
 void arrive_from32(void);
 /* Enters 32-bit code at purgatory_at directly, with esp below it. */
@@ -101,6 +103,13 @@ __asm__(".text\n"
 	"	cld\n"
 	"	mov saved_rsp(%rip), %rsp\n"
 	"	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
+	"	ret\n"
+	"come_and_go:\n"
+	"	incq n_visits(%rip)\n"
+	"	mov $-1, %rax; mov %rax, %rbx; mov %rax, %rcx; mov %rax, %rdx; mov %rax, %rsi\n"
+	"	mov %rax, %rdi; mov %rax, %rbp; mov %rax, %r8; mov %rax, %r9; mov %rax, %r10\n"
+	"	mov %rax, %r11; mov %rax, %r12; mov %rax, %r13; mov %rax, %r14; mov %rax, %r15\n"
+	"	std\n"
 	"	ret\n"
 	"arrive_exit:\n"
 	"	mov %rdi, arrival+24(%rip)\n"
@@ -382,6 +391,53 @@ static void test_registers64(void **state)
 	assert_int_equal(arrival.rdi, 0xfedcba9876543210);
 	assert_int_equal(arrival.rsi, 0x123456789abcdef0);
 	assert_int_equal(arrival.others, 0);
+}
+
+/* A program that comes back: purgatory is entered again in the same memory, and calls it again. */
+static void test_come_back(void **state)
+{
+	(void)state;
+	n_visits = 0;
+	stage.h->come_back = COME_BACK_PROGRAM;
+	stage.h->entry = (uintptr_t)come_and_go;
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+	assert_string_equal(log_text(), "kexec: 3 segments intact, starting program\n");
+	flip_byte(stage.data[0]);	/* it may change its own memory */
+	memset(stage.h->log, 0, HANDOFF_LOG_LEN);
+	assert_int_equal(run_unsealed(), AT_EXIT);
+	assert_int_equal(stage.h->verdict, VERDICT_MATCH);
+	assert_string_equal(log_text(), "kexec: once more, starting program\n");
+	assert_int_equal(n_visits, 2);
+	assert_int_equal(stage.h->n_runs, 2);
+	/* ... and nobody may change purgatory. */
+	memset(stage.h->log, 0, HANDOFF_LOG_LEN);
+	stage.image[head_of_image().entry_off + 1024] ^= 1;
+	assert_int_equal(run_unsealed(), AT_EXIT);
+	assert_int_equal(stage.h->verdict, VERDICT_MISMATCH);
+	assert_int_equal(n_visits, 2);
+}
+
+static void check_no_way_back(uint32_t come_back, uint32_t leave, uint64_t text)
+{
+	stage.h->come_back = come_back;
+	stage.h->leave = leave;
+	stage.h->come_back_text = text;
+	assert_int_equal(run(), AT_EXIT);
+	assert_int_equal(stage.h->verdict, VERDICT_BAD_HANDOFF);
+}
+
+static void test_no_way_back(void **state)
+{
+	(void)state;
+	check_no_way_back(COME_BACK_PEER + 1, LEAVE_64, 0);
+	check_no_way_back(COME_BACK_PROGRAM, LEAVE_64, 1);
+	check_no_way_back(COME_BACK_KERNEL, LEAVE_64, 0);
+	/* No process is a kernel. */
+	check_no_way_back(COME_BACK_KERNEL, LEAVE_64, (uintptr_t)stage.data[2]);
+	check_no_way_back(COME_BACK_PEER, LEAVE_64, 0);
+	stage.h->ring3_cs32 = USER32_CS;
+	check_no_way_back(COME_BACK_PROGRAM, LEAVE_32, 0);
 }
 
 static void test_head(void **state)
@@ -1777,6 +1833,8 @@ int main(void)
 		staged(test_leave32_arg_too_high),
 		staged(test_leave32_c_arg_too_high),
 		staged(test_registers64),
+		staged(test_come_back),
+		staged(test_no_way_back),
 		staged(test_registers32),
 		staged(test_entry32),
 		staged(test_faults_are_seen),
