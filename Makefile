@@ -117,7 +117,7 @@ define objects
 $(1)/%.c.o: %.c $(opt_stamp)
 	@mkdir -p $$(@D)
 	$(say) CC $$@
-	$(q)$(2) $(common) $(CFLAGS) $(opt_def) $(3) -MMD -MP -c -o $$@ $$<
+	$(q)$(2) $(common) $(CFLAGS) $(opt_def) $(3) $$(file_def) -MMD -MP -c -o $$@ $$<
 $(1)/%.S.o: %.S $(BUILD)/purgatory/purgatory.bin $(BUILD)/purgatory/trampoline.bin
 	@mkdir -p $$(@D)
 	$(say) AS $$@
@@ -136,6 +136,9 @@ $(eval $(call objects,$(BUILD)/fuzz-obj,$(CLANG),$(san) -O1 -fsanitize=fuzzer-no
 link_mode := $(BUILD)/link-$(if $(STATIC),static,dynamic)
 $(link_mode):
 	@mkdir -p $(@D) && rm -f $(BUILD)/link-* && touch $@
+# Nothing can be loaded into a static program.
+$(BUILD)/obj/kexec/xen.c.o: $(link_mode)
+$(BUILD)/obj/kexec/xen.c.o: file_def := $(if $(STATIC),-DKEXEC_NG_STATIC)
 $(BUILD)/bin/kexec: $(BUILD)/obj/kexec/main.c.o $(BUILD)/obj/libkexec.a $(link_mode)
 	@mkdir -p $(@D)
 	$(say) LD $@

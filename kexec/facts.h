@@ -130,6 +130,12 @@ struct crash_facts {
 	bool is_kept_current;		/* it is being done for what is loaded */
 };
 
+/* Beneath the running kernel is Xen, and what the kernel knows of the machine is its own part only. */
+struct xen_facts {
+	bool is_dom0;			/* the domain that controls the host */
+	const char *version;		/* "4.17"; NULL: unknown, or no Xen */
+};
+
 struct facts {
 	/* The map that is handed on as e820: sorted by address, not merged across types. */
 	enum map_source map_source;
@@ -167,6 +173,7 @@ struct facts {
 	struct console_facts console;
 	struct cpu_facts cpu;
 	struct policy_facts policy;
+	struct xen_facts xen;
 	bool has_cmdline;		/* /proc/cmdline could be read */
 	const char *cmdline;		/* without its newline; "" if unreadable */
 	bool is_32bit_kernel;		/* the running one; false if nothing says so */

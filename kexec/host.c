@@ -15,7 +15,7 @@ static int read_parts(const struct host_tree *t, struct arena *a, struct facts *
 				    struct diag *diag) = {
 		host_read_kernel, host_read_firmware, host_read_memory, host_read_crash,
 		host_read_display,
-		host_read_console, host_read_cpu, host_read_policy,
+		host_read_console, host_read_cpu, host_read_policy, host_read_xen,
 	};
 
 	for (size_t i = 0; i < array_len(parts); i++) {
@@ -104,4 +104,18 @@ int host_is_loaded(const char *root, bool crash, bool *ret)
 		return -ENOENT;
 	*ret = v == 1;
 	return 0;
+}
+
+bool host_find_xen(const char *root, struct arena *a, struct facts *f)
+{
+	struct host_tree tree;
+	struct diag ignored;
+
+	if (host_tree_open(root, &tree) < 0)
+		return false;
+	diag_init(&ignored, NULL);
+	if (host_read_xen(&tree, a, f, &ignored) < 0)
+		f->xen.version = NULL;
+	host_tree_close(&tree);
+	return f->xen.is_dom0;
 }

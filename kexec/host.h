@@ -17,6 +17,7 @@
  *   display      /sys/class/drm; /sys/class/graphics; /proc/fb
  *   console      /proc/consoles; console= in /proc/cmdline; then /sys/class/tty
  *   tsc_khz      /sys/devices/system/cpu/cpu0/tsc_freq_khz; "cpu MHz" of /proc/cpuinfo
+ *   xen          /sys/hypervisor; /proc/xen/capabilities
  *
  * Notes: "host/iomem-unprivileged", "host/iomem-no-ram", "host/no-destination",
  * "host/memmap-entry", "host/memmap-type", "host/memmap-too-many", "host/boot-params",
@@ -46,5 +47,8 @@ void host_read_rsdp(const char *root, struct facts *f);
 /* Is a kernel loaded, for the next boot or (crash) for a panic? -ENOENT when the kernel does not
  * say: /sys/kernel/kexec_loaded is not there or not readable, or is neither 0 nor 1. */
 must_check int host_is_loaded(const char *root, bool crash, bool *ret);
+
+/* Only facts->xen. False: this is no dom0 of a Xen host. */
+bool host_find_xen(const char *root, struct arena *a, struct facts *f);
 
 #endif

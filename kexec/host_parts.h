@@ -35,6 +35,10 @@ must_check int host_read_cpu(const struct host_tree *t, struct arena *a, struct 
 must_check int host_read_policy(const struct host_tree *t, struct arena *a, struct facts *f,
 				struct diag *diag);
 
+/* xen */
+must_check int host_read_xen(const struct host_tree *t, struct arena *a, struct facts *f,
+			     struct diag *diag);
+
 /* Length of the ACPI root pointer that begins the bytes, 20 or 36; 0 if it is none. */
 size_t host_rsdp_len(struct span bytes);
 
