@@ -56,6 +56,7 @@ static const struct {
 	{ "initramfs/", "--initrd-unpack=no leaves it to the next kernel" },
 	{ "inspect/", "kexec --inspect takes one file: a kernel image of any kind" },
 	{ "json/", "build kexec with json-c (Debian: libjson-c-dev)" },
+	{ "jump/", "see \"Coming back\" in kexec(8): a 64-bit kernel or program, and a window of RAM" },
 	{ "kernel/", "look for more in the kernel log (dmesg)" },
 	{ "load/", "kexec --help, and kexec(8) for what goes together" },
 	{ "memmap/", MACHINE },
@@ -115,6 +116,7 @@ static const struct {
 	{ "vmcore/", "is it a dump? makedumpfile -l, gzip and the like: unpack it first" },
 	{ "vmlinux/", DAMAGED },
 	{ "vmlinux/no-stub", "leave --enter out: an ELF kernel has one entry" },
+	{ "xen/", "kexec-tools may do it; see README of kexec-ng for what is supported" },
 };
 
 const char *advice_of(const struct diag *failure)

@@ -2,6 +2,7 @@
 #include "cmdline.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A word as next_arg() of the kernel's lib/cmdline.c ends it, in s[start, end). */
@@ -80,8 +81,9 @@ static char *clean(const char *text, const char *origin, struct arena *a, struct
 static void drop_words(char *s, const char *origin, bool is_running, bool is_crash,
 		       struct diag *diag)
 {
-	static const char *const keys[] = { "BOOT_IMAGE", "initrd", "crashkernel", "elfcorehdr" };
-	const size_t first = is_running ? 0 : 2, end = is_crash ? array_len(keys) : 2;
+	static const char *const keys[] = { "BOOT_IMAGE", "initrd", "kexec_jump_back_entry",
+					    "kexec_jump_back_gdt", "crashkernel", "elfcorehdr" };
+	const size_t first = is_running ? 0 : 4, end = is_crash ? array_len(keys) : 4;
 	struct word w;
 	size_t from = 0;
 
@@ -197,4 +199,27 @@ int cmdline_compose(const struct options *options, const char *running,
 		return r;
 	*ret = line;
 	return 0;
+}
+
+bool cmdline_find_number(const char *cmdline, const char *key, uint64_t *ret)
+{
+	bool is_found = false;
+	struct word w;
+
+	for (size_t from = 0; next_word(cmdline, from, &w) && !ends_kernel_words(cmdline, w);
+	     from = w.end) {
+		const char *value = cmdline + w.start + strlen(key) + 1;
+		unsigned long long number;
+		char *end;
+
+		if (cmdline[w.start] == '"' || !has_key(cmdline, w, key))
+			continue;
+		errno = 0;
+		number = strtoull(value, &end, 0);
+		if (end != cmdline + w.end || *value < '0' || *value > '9' || errno != 0)
+			continue;
+		*ret = number;
+		is_found = true;
+	}
+	return is_found;
 }

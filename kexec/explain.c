@@ -14,6 +14,7 @@ static const char *attempt_name(enum attempt attempt)
 {
 	switch (attempt) {
 	case ATTEMPT_KEXEC_LOAD:
+	case ATTEMPT_PRESERVING_LOAD:
 	case ATTEMPT_CRASH_KEXEC_LOAD:
 		return "kexec_load";
 	case ATTEMPT_KEXEC_FILE_LOAD:
@@ -63,6 +64,7 @@ static unsigned int calls_of(enum attempt attempt)
 {
 	switch (attempt) {
 	case ATTEMPT_KEXEC_LOAD:
+	case ATTEMPT_PRESERVING_LOAD:
 		return CHECK_LOAD;
 	case ATTEMPT_KEXEC_FILE_LOAD:
 		return CHECK_FILE;
@@ -244,6 +246,12 @@ int explain_failure(enum attempt attempt, int error, const struct check_input *i
 		     "reboot refused the jump: nothing is loaded, or this is a container");
 		return fail_advise(diag, "load a kernel first, and jump from the machine's own PID "
 					 "namespace");
+	}
+	if (attempt == ATTEMPT_PRESERVING_LOAD && error == EINVAL) {
+		fail(diag, error, "kernel/no-kexec-jump",
+		     "the running kernel (%s) refused a load to come back from: it was built without "
+		     "CONFIG_KEXEC_JUMP", facts->release);
+		return fail_advise(diag, "run a kernel that has it; no distribution's is known to");
 	}
 	return explain_common(attempt, error, facts, diag);
 }

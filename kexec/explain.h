@@ -11,6 +11,7 @@
 enum attempt {
 	ATTEMPT_KEXEC_LOAD,
 	ATTEMPT_KEXEC_FILE_LOAD,
+	ATTEMPT_PRESERVING_LOAD,	/* kexec_load, to come back */
 	ATTEMPT_UNLOAD,
 	/* The same of the kernel for a panic. */
 	ATTEMPT_CRASH_KEXEC_LOAD,

@@ -134,6 +134,7 @@ struct request {
 	bool pass_memmap;		/* the map in the command line too */
 	enum hotplug hotplug;
 	enum backup backup;
+	bool preserves_context;		/* the running kernel goes on later: arch/x86/jump_back.h */
 	phys_t mem_min;			/* every segment inside [mem_min, mem_end) */
 	phys_t mem_end;
 	bool has_seed;			/* for the next kernel's random numbers */

@@ -39,6 +39,8 @@ void load_free(struct load *l)
 	file_join_free(&l->joined);
 	addons_close(&l->addons);
 	unwrapped_free(&l->unwrapped);
+	if (l->is_xen)
+		xen_close(&l->xen);
 }
 
 /* ---- reading: what the pure stages get to see ---- */
@@ -66,7 +68,7 @@ static bool is_locked_down(const struct facts *facts)
 /* Why the file call goes first; NULL if it does not. */
 static const char *reason_for_file_call(const struct load *l)
 {
-	if (l->options->needs_kexec_load)
+	if (l->options->needs_kexec_load || l->facts.xen.is_dom0)
 		return NULL;
 	if (l->options->no_cma || l->options->force_dtb)
 		return "--no-cma and --force-dtb mean something to it only";
@@ -178,6 +180,49 @@ static void read_for_format(struct load *l)
 		host_read_rsdp(l->options->host_root ? l->options->host_root : "", &l->facts);
 }
 
+/* Of the machine and the request, what a kernel to come back from is planned by. */
+static int prepare_jump_back(struct load *l, struct diag *diag)
+{
+	struct request *req = &l->request;
+	const struct image_type *type;
+	int r = probe_format(req, &l->unwrapped, &type, diag);
+
+	return r < 0 ? r : x86_prepare_jump_back(type, req, &l->facts, l->arena, req, &l->target,
+						 diag);
+}
+
+/* What nobody has done there yet, by name. */
+static int check_xen(const struct options *o, struct diag *diag)
+{
+	const char *what = o->load_crash ? "-p, a load for a panic," :
+			   o->preserves_context ? "--load-preserve-context" :
+			   o->call == CALL_FILE ? "-s, a call that the hypervisor has no like of," :
+						  NULL;
+
+	if (o->host_root)
+		return fail(diag, EOPNOTSUPP, "xen/host-root",
+			    "this tree is of a Xen host, where only the hypervisor knows the machine's "
+			    "memory");
+	if (!what)
+		return 0;
+	fail(diag, EOPNOTSUPP, "xen/not-supported",
+	     "this is a Xen host, and kexec-ng does not have %s there", what);
+	return fail_advise(diag, "kexec-tools, for that; -l, -e, -u and -S are supported");
+}
+
+/* On a Xen host the hypervisor loads, and knows the machine. */
+static int read_xen(struct load *l, struct diag *diag)
+{
+	int r = check_xen(l->options, diag);
+
+	if (r == 0)
+		r = xen_open(&l->facts, &l->xen, diag);
+	if (r < 0)
+		return r;
+	l->is_xen = true;
+	return xen_read_map(&l->xen, l->arena, &l->facts, diag);
+}
+
 int load_read(struct load *l, struct diag *diag)
 {
 	const struct options *o = l->options;
@@ -194,6 +239,7 @@ int load_read(struct load *l, struct diag *diag)
 		.has_subarch_data = o->has_subarch_data,
 		.subarch_data = o->subarch_data,
 		.is_crash = o->load_crash,
+		.preserves_context = o->preserves_context,
 		.core_class = o->core_class,
 		.pass_memmap = o->pass_memmap,
 		.backup = o->backup,
@@ -218,6 +264,8 @@ int load_read(struct load *l, struct diag *diag)
 		r = list_modules(l, diag);
 	if (r == 0)
 		r = host_read(o->host_root ? o->host_root : "", l->arena, &l->facts, diag);
+	if (r == 0 && l->facts.xen.is_dom0)
+		r = read_xen(l, diag);
 	req->mem_end = min_u64(req->mem_end,
 			       l->facts.is_32bit_kernel ? 4 * GIB : SYS_ADDRESS_END);
 	read_seed(o, req, diag);
@@ -238,6 +286,8 @@ int load_read(struct load *l, struct diag *diag)
 		unpack_initrd(l, diag);
 	if (r == 0 && req->is_crash)
 		r = x86_prepare_crash(req, &l->facts, l->arena, req, &l->target, &l->crash, diag);
+	if (r == 0 && req->preserves_context)
+		r = prepare_jump_back(l, diag);
 	return r;
 }
 
@@ -302,6 +352,8 @@ static int describe(struct load *l, struct diag *diag)
 	l->plan.type_text = describe_type(l);
 	progress_stage(&l->progress, "planning, unpacking the kernel");
 	r = l->type->plan(&l->request, &l->target, &l->plan, diag);
+	if (r == 0 && l->request.preserves_context)
+		r = x86_plan_jump_back(&l->request, &l->target, &l->plan, diag);
 	if (r == 0)
 		r = x86_plan_purgatory(&l->request, &l->target, &l->plan, diag);
 	if (r == 0 && l->crash)
@@ -317,9 +369,13 @@ static int settle_once(struct load *l, struct diag *diag)
 	r = place(&l->plan, &l->target, req->mem_min, req->mem_end, diag);
 	if (r == 0)
 		r = l->type->finish(req, &l->target, &l->plan, diag);
+	if (r == 0)
+		x86_finish_jump_back(&l->plan);
 	progress_stage(&l->progress, "computing digests");
 	if (r == 0)
 		r = x86_finish_purgatory(req, &l->target, &l->plan, diag);
+	if (r == 0 && req->preserves_context)
+		r = x86_fill_jump_back(&l->target, &l->plan, diag);
 	if (r == 0 && req->has_entry) {
 		l->plan.entry = req->entry;
 		note(diag, "load/entry-given",
@@ -403,6 +459,8 @@ int load_plan(struct load *l, struct diag *diag)
 
 static enum attempt attempt_of(const struct load *l, enum call call)
 {
+	if (l->options->preserves_context || l->options->jump_back_helper)
+		return ATTEMPT_PRESERVING_LOAD;
 	if (l->options->load_crash)
 		return call == CALL_FILE ? ATTEMPT_CRASH_KEXEC_FILE_LOAD :
 					   ATTEMPT_CRASH_KEXEC_LOAD;
@@ -425,25 +483,37 @@ static int check_files(struct load *l, struct diag *diag)
 	return r;
 }
 
-static int load_by_segments(struct load *l, struct diag *diag)
+static int load_into_kernel(struct load *l, struct diag *diag)
 {
 	struct kmsg log;
 	int r;
 
-	progress_stage(&l->progress, "handing it to the running kernel");
 	explain_listen(&log);
 	r = sys_kexec_load(&l->plan);
 	if (r < 0)
 		explain_heard(&log, diag);
 	explain_stop(&log);
+	return r < 0 ? explain_here(attempt_of(l, CALL_LOAD), -r, &l->facts, diag) : 0;
+}
+
+static int load_by_segments(struct load *l, struct diag *diag)
+{
+	int r;
+
+	progress_stage(&l->progress, "handing it to the running kernel");
+	if (l->is_xen)
+		r = xen_load(&l->xen, &l->plan, l->arena, diag);
+	else
+		r = load_into_kernel(l, diag);
 	if (r < 0)
-		return explain_here(attempt_of(l, CALL_LOAD), -r, &l->facts, diag);
+		return r;
 	l->call = CALL_LOAD;
 	r = check_files(l, diag);
 	if (r == 0)
 		return 0;
 	record_remove(l->options->load_crash);
-	if (sys_kexec_unload(l->options->load_crash) < 0)
+	if ((l->is_xen ? xen_unload(&l->xen, false, diag) :
+			 sys_kexec_unload(l->options->load_crash)) < 0)
 		warn(diag, "load/not-unloaded",
 		     "and it could not be unloaded: do not %s",
 		     l->options->load_crash ? "trust it after a panic" : "run kexec -e");
@@ -592,7 +662,7 @@ static bool may_try_other(const struct load *l, enum call first, const struct di
 {
 	enum attempt attempt = attempt_of(l, first);
 
-	if (first == CALL_LOAD && l->options->needs_kexec_load)
+	if (l->is_xen || (first == CALL_LOAD && l->options->needs_kexec_load))
 		return false;
 	if (first == CALL_FILE && is_locked_down(&l->facts))
 		return false;
@@ -662,29 +732,102 @@ int load_commit(struct load *l, int *ret_status, struct diag *diag)
 	}
 }
 
-int load_unload(const struct options *o, int *ret_status, struct diag *diag)
+static int find_entry(const struct load *l, phys_t *ret, struct diag *diag)
 {
-	struct facts facts = { 0 };
-	struct arena arena = { 0 };
+	const struct options *o = l->options;
+
+	if (o->has_entry && o->entry != 0) {
+		*ret = o->entry;
+		return 0;
+	}
+	if (cmdline_find_number(l->facts.cmdline, "kexec_jump_back_entry", ret) && *ret != 0)
+		return 0;
+	fail(diag, EINVAL, "jump/no-entry",
+	     "where the other kernel waits is not known: the running one's command line has no "
+	     "kexec_jump_back_entry=");
+	return fail_advise(diag, "--entry=ADDR, if it is known from elsewhere; else this kernel was "
+				 "not started by --load-preserve-context");
+}
+
+int load_jump_back_helper(struct load *l, struct diag *diag)
+{
+	const struct options *o = l->options;
+	struct request *req = &l->request;
+	bool is_loaded;
+	uint64_t gdt = 0;
+	phys_t entry;
+	int r;
+
+	*req = (struct request){
+		.mem_min = o->mem_min,
+		.mem_end = o->mem_end,
+		.digest = o->digest,
+		.quiet = o->quiet,
+		.on_failure = o->on_failure,
+		.console_serial = o->console_serial,
+		.console_vga = o->console_vga,
+		.serial_port = o->serial_port,
+		.serial_baud = o->serial_baud,
+	};
+	if (host_is_loaded("", false, &is_loaded) == 0 && is_loaded) {
+		fail(diag, EBUSY, "jump/loaded",
+		     "a kernel is loaded already: is this the kernel that was jumped to?");
+		return fail_advise(diag, "there, kexec -u unloads it");
+	}
+	r = host_read("", l->arena, &l->facts, diag);
+	if (r == 0)
+		r = find_entry(l, &entry, diag);
+	plan_init(&l->plan, l->arena);
+	if (r == 0 && !cmdline_find_number(l->facts.cmdline, "kexec_jump_back_gdt", &gdt))
+		gdt = 0;
+	if (r == 0)
+		r = x86_plan_jump_back_helper(entry, gdt, &l->facts, &l->plan, diag);
+	if (r == 0)
+		r = x86_plan_purgatory(req, &l->facts, &l->plan, diag);
+	if (r == 0)
+		r = place(&l->plan, &l->facts, req->mem_min, req->mem_end, diag);
+	if (r == 0)
+		r = x86_finish_purgatory(req, &l->facts, &l->plan, diag);
+	if (r == 0)
+		r = plan_check(&l->plan, &l->facts, req->mem_min, req->mem_end, diag);
+	if (r < 0)
+		return r;
+	return load_into_kernel(l, diag);
+}
+
+static int unload_from_xen(const struct facts *facts, bool crash, struct diag *diag)
+{
+	struct xen x;
+	int r = xen_open(facts, &x, diag);
+
+	if (r < 0)
+		return r;
+	r = xen_unload(&x, crash, diag);
+	xen_close(&x);
+	return r;
+}
+
+int load_unload(const struct options *o, struct arena *a, int *ret_status, struct diag *diag)
+{
+	struct facts facts = { .release = "?" };
+	struct diag ignored;
 	int r = -ENOSYS;
 
 	*ret_status = STATUS_FAILED;
+	if (host_find_xen("", a, &facts))
+		return unload_from_xen(&facts, o->unload_crash, diag);
 	if (o->call != CALL_FILE)
 		r = sys_kexec_unload(o->unload_crash);
 	/* Under lockdown only the file call may unload. */
 	if (r < 0 && o->call != CALL_LOAD)
 		r = sys_kexec_file_unload(o->unload_crash);
-	if (r < 0) {
-		struct diag ignored;
-
-		diag_init(&ignored, NULL);
-		if (host_read("", &arena, &facts, &ignored) < 0)
-			facts.release = "?";
-		r = explain_here(o->unload_crash ? ATTEMPT_CRASH_UNLOAD : ATTEMPT_UNLOAD, -r,
-				 &facts, diag);
-	}
-	if (r == 0)
+	if (r == 0) {
 		record_remove(o->unload_crash);
-	arena_free(&arena);
-	return r;
+		return 0;
+	}
+	diag_init(&ignored, NULL);
+	if (host_read("", a, &facts, &ignored) < 0)
+		facts.release = "?";
+	return explain_here(o->unload_crash ? ATTEMPT_CRASH_UNLOAD : ATTEMPT_UNLOAD, -r, &facts,
+			    diag);
 }

@@ -17,6 +17,7 @@
 #include "options.h"
 #include "probe.h"
 #include "progress.h"
+#include "xen.h"
 
 struct load {
 	struct arena *arena;	/* the caller's; everything but the files lives there */
@@ -39,6 +40,8 @@ struct load {
 	struct span packed_initrd;	/* as given, or as the container had it */
 	struct initramfs unpacked;	/* what the initrd became, if it was unpacked */
 	struct progress progress;
+	bool is_xen;		/* the hypervisor loads, not the running kernel */
+	struct xen xen;
 	bool is_kept;		/* --reload: what is loaded stays */
 	enum call call;		/* the system call that took it; CALL_AUTO before */
 };
@@ -62,7 +65,11 @@ must_check int load_commit(struct load *l, int *ret_status, struct diag *diag);
  * cannot be written is a note. */
 void load_record(const struct load *l, struct diag *diag);
 
+/* What -e then jumps back by, to a kernel that has preserved its context; after load_init() only. */
+must_check int load_jump_back_helper(struct load *l, struct diag *diag);
+
 /* Unloads by whichever call the options and the machine allow. */
-must_check int load_unload(const struct options *o, int *ret_status, struct diag *diag);
+must_check int load_unload(const struct options *o, struct arena *a, int *ret_status,
+			   struct diag *diag);
 
 #endif

@@ -26,10 +26,29 @@
 #define STATUS_REHEARSED_BAD		1
 #define STATUS_REHEARSED_UNKNOWN	2
 
-static int run_status(const struct options *o)
+static int status_of_xen(const struct facts *facts, bool crash, bool *ret, struct diag *diag)
 {
+	struct xen x;
+	int r = xen_open(facts, &x, diag);
+
+	if (r < 0)
+		return r;
+	r = xen_is_loaded(&x, crash, ret, diag);
+	xen_close(&x);
+	return r;
+}
+
+static int run_status(const struct options *o, struct arena *a, struct diag *diag)
+{
+	struct facts facts = { 0 };
 	bool is_loaded;
 
+	if (!o->host_root && host_find_xen("", a, &facts)) {
+		if (status_of_xen(&facts, o->status_crash, &is_loaded, diag) == 0)
+			return is_loaded;
+		report_failure(stderr, diag, NULL);
+		return STATUS_FAILED;
+	}
 	if (host_is_loaded(o->host_root ? o->host_root : "", o->status_crash, &is_loaded) < 0) {
 		fprintf(stderr, "kexec: the running kernel does not say whether one is loaded: no "
 				"/sys/kernel/kexec_loaded [status/unknown]\n");
@@ -53,11 +72,11 @@ static int run_print_ckr_size(const struct options *o, struct arena *a, struct d
 	return STATUS_OK;
 }
 
-static int run_unload(const struct options *o, struct diag *diag)
+static int run_unload(const struct options *o, struct arena *a, struct diag *diag)
 {
 	int status;
 
-	if (load_unload(o, &status, diag) == 0)
+	if (load_unload(o, a, &status, diag) == 0)
 		return STATUS_OK;
 	report_failure(stderr, diag, NULL);
 	return status;
@@ -221,6 +240,62 @@ static int run_export(const struct options *o, struct arena *a, struct diag *dia
 	return STATUS_FAILED;
 }
 
+static int run_jump_back_helper(const struct options *o, struct arena *a, struct diag *diag)
+{
+	struct load l;
+	int r;
+
+	load_init(&l, o, a);
+	r = load_jump_back_helper(&l, diag);
+	progress_end(&l.progress);
+	if (o->debug)
+		report_notes(stderr, diag);
+	else
+		report_warnings(stderr, diag);
+	if (r < 0)
+		report_failure(stderr, diag, NULL);
+	load_free(&l);
+	return r < 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+static int fail_nothing_loaded(struct diag *diag)
+{
+	fail(diag, EINVAL, "exec/nothing-loaded", "nothing has been loaded to jump into");
+	fail_advise(diag, "load a kernel first: kexec -l KERNEL --initrd=... --append=...");
+	report_failure(stderr, diag, NULL);
+	return STATUS_NOTHING;
+}
+
+/* The same of the hypervisor, which needs no word of dom0's kernel. */
+static int run_exec_on_xen(const struct options *o, const struct facts *facts, struct diag *diag)
+{
+	bool is_loaded;
+	struct xen x;
+	int r = xen_open(facts, &x, diag);
+
+	if (r == 0) {
+		r = xen_is_loaded(&x, false, &is_loaded, diag);
+		if (r < 0)
+			xen_close(&x);
+	}
+	if (r < 0) {
+		report_failure(stderr, diag, NULL);
+		return STATUS_FAILED;
+	}
+	if (!is_loaded) {
+		xen_close(&x);
+		return fail_nothing_loaded(diag);
+	}
+	if (!o->no_sync)
+		sys_sync();
+	if (!o->no_ifdown)
+		sys_interfaces_down();
+	r = xen_exec(&x, diag);
+	report_failure(stderr, diag, NULL);
+	xen_close(&x);
+	return r == 0 ? STATUS_OK : STATUS_FAILED;
+}
+
 /* sync, interfaces down, jump. */
 static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
 {
@@ -229,12 +304,10 @@ static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
 	bool is_loaded;
 	int r;
 
-	if (host_is_loaded("", false, &is_loaded) == 0 && !is_loaded) {
-		fail(diag, EINVAL, "exec/nothing-loaded", "nothing has been loaded to jump into");
-		fail_advise(diag, "load a kernel first: kexec -l KERNEL --initrd=... --append=...");
-		report_failure(stderr, diag, NULL);
-		return STATUS_NOTHING;
-	}
+	if (host_find_xen("", a, &facts))
+		return run_exec_on_xen(o, &facts, diag);
+	if (host_is_loaded("", false, &is_loaded) == 0 && !is_loaded)
+		return fail_nothing_loaded(diag);
 	/* Known before the network is gone. */
 	if (!sys_may_boot()) {
 		explain_here(ATTEMPT_EXEC, EPERM, &facts, diag);
@@ -246,6 +319,9 @@ static int run_exec(const struct options *o, struct arena *a, struct diag *diag)
 	if (!o->no_ifdown)
 		sys_interfaces_down();
 	r = sys_reboot_kexec();
+	/* What was loaded to come back from has come back. */
+	if (r == 0)
+		return STATUS_OK;
 	diag_init(&ignored, NULL);
 	if (host_read("", a, &facts, &ignored) < 0)
 		facts.release = "?";
@@ -293,15 +369,17 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 	if (o->print_ckr_size)
 		return run_print_ckr_size(o, a, diag);
 	if (o->status || o->status_crash)
-		return run_status(o);
+		return run_status(o, a, diag);
 	if (o->check || o->show || o->last)
 		return questions_answer(o, a, diag);
 	if (o->unload || o->unload_crash)
-		return run_unload(o, diag);
+		return run_unload(o, a, diag);
 	if (o->inspect)
 		return run_inspect(o, a, diag);
 	if (o->export.kind != EXPORT_NONE)
 		return run_export(o, a, diag);
+	if (o->jump_back_helper)
+		status = run_jump_back_helper(o, a, diag);
 	if (o->load)
 		status = flush(run_load(o, a, diag));
 	if (status == STATUS_OK && o->exec)

@@ -185,13 +185,6 @@ static int fail_not_yet(struct parse *p, const struct option_row *row)
 		     "--%s is for a Xen host, which kexec-ng does not know", row->name);
 		return fail_advise(p->diag, "kexec-tools, on such a host");
 	}
-	if (strcmp(row->name, "load-preserve-context") == 0 ||
-	    strcmp(row->name, "load-jump-back-helper") == 0) {
-		fail(p->diag, EOPNOTSUPP, "options/not-yet",
-		     "--%s is for running kernels with CONFIG_KEXEC_JUMP, which distributions do "
-		     "not build; kexec-ng does not have it yet", row->name);
-		return fail_advise(p->diag, "kexec-tools, on such a kernel");
-	}
 	fail(p->diag, EOPNOTSUPP, "options/not-yet",
 	     "--%s is an option of kexec-tools that this kexec-ng does not have yet",
 	     row->name);
@@ -206,7 +199,8 @@ static int settle_unload(struct parse *p)
 		return fail(p->diag, EINVAL, "options/inspect-unload",
 			    "--inspect and --export look into a file, -u forgets a kernel: not in one "
 			    "call");
-	if (p->asked_exec || o->force || (o->kernel && p->asked_load))
+	if (p->asked_exec || o->force || o->preserves_context || o->jump_back_helper ||
+	    (o->kernel && p->asked_load))
 		return fail(p->diag, EINVAL, "options/conflict",
 			    "-u forgets a kernel and -l, -e or -f wants one: not in one call");
 	if (o->kernel)
@@ -216,18 +210,59 @@ static int settle_unload(struct parse *p)
 	return 0;
 }
 
+/* A load to come back from. */
+static int settle_preserving(struct parse *p)
+{
+	struct options *o = &p->out;
+
+	if (p->asked_panic || o->call == CALL_FILE)
+		return fail(p->diag, EINVAL, "options/coming-back",
+			    "--load-preserve-context goes with %s: nothing comes back from there",
+			    p->asked_panic ? "no -p" : "kexec_load only, not with -s");
+	if (o->rehearse)
+		return fail(p->diag, EINVAL, "options/coming-back",
+			    "--rehearse knows no running kernel to come back to: not with "
+			    "--load-preserve-context");
+	if (o->mem_end != UINT64_MAX)
+		return 0;
+	fail(p->diag, EINVAL, "options/no-window",
+	     "--load-preserve-context needs --mem-max: what is loaded gets the memory up to there, and "
+	     "the running kernel keeps what it has in it elsewhere until it goes on");
+	return fail_advise(p->diag, "--mem-max=128M for a small kernel; half of RAM is the most");
+}
+
+/* Nothing but purgatory is loaded: where to jump is another kernel's word. */
+static int settle_helper(struct parse *p)
+{
+	struct options *o = &p->out;
+
+	if (p->asked_load || p->asked_panic || o->force || o->preserves_context ||
+	    o->call == CALL_FILE || o->dry_run)
+		return fail(p->diag, EINVAL, "options/coming-back",
+			    "--load-jump-back-helper is a load of its own, by kexec_load: it goes with "
+			    "--entry and -e");
+	if (o->kernel)
+		p->n_ignored++;
+	o->exec = p->asked_exec;
+	return 0;
+}
+
 static int settle_load(struct parse *p)
 {
 	struct options *o = &p->out;
-	bool is_bare = !p->asked_load && !p->asked_panic && !p->asked_exec && !o->force;
+	bool is_bare = !p->asked_load && !p->asked_panic && !p->asked_exec && !o->force &&
+		       !o->preserves_context;
+	int r = o->preserves_context ? settle_preserving(p) : 0;
 
+	if (r < 0)
+		return r;
 	if (p->asked_panic && (p->asked_exec || o->force))
 		return fail(p->diag, EINVAL, "options/conflict",
 			    "-p loads a kernel that a panic starts, -e and -f start one now");
 	o->load_crash = p->asked_panic;
 	/* -e -f without a kernel: petitboot's way to say "jump, and shut nothing down". */
 	o->exec = p->asked_exec || o->force;
-	o->load = p->asked_load || p->asked_panic || is_bare ||
+	o->load = p->asked_load || p->asked_panic || is_bare || o->preserves_context ||
 		  (o->force && (o->kernel || !p->asked_exec));
 	if (o->load && !o->kernel)
 		return fail(p->diag, EINVAL, "options/no-kernel", "no kernel was named");
@@ -299,7 +334,8 @@ static int settle_mode(struct parse *p)
 		return fail_not_yet(p, p->not_yet);
 	if (o->check || o->show || o->last)
 		return settle_question(p);
-	r = p->asked_unload ? settle_unload(p) : settle_load(p);
+	r = p->asked_unload ? settle_unload(p) :
+	    o->jump_back_helper ? settle_helper(p) : settle_load(p);
 	if (r < 0)
 		return r;
 	if (!o->load && o->dry_run)

@@ -40,6 +40,8 @@ struct options {
 	bool unload_crash;	/* -p -u */
 	bool load;		/* plan and load kernel ... */
 	bool load_crash;	/* ... for a panic (-p); exec and bare_reboot are false then */
+	bool preserves_context;	/* ... to come back from: --load-preserve-context; needs mem_end */
+	bool jump_back_helper;	/* load what jumps back to a kernel like that: no kernel */
 	bool exec;		/* ... then, or without load, sync, take interfaces down, jump */
 	bool bare_reboot;	/* ... or, after a load, shutdown -r: "kexec KERNEL" */
 	bool force;		/* -f was given; load and exec say what that means */

@@ -537,6 +537,14 @@ const struct option_row option_table[] = {
 		  "with -l the same of the kernel for -e" },
 	{ "load-panic", 'p', .group = GROUP_ACTION, SETS(asked_panic),
 	  .help = "load KERNEL into the memory that crashkernel=\nreserves, to be started by a panic" },
+	{ "load-preserve-context", .group = GROUP_ACTION, .needs_kexec_load = true,
+	  SETS(out.preserves_context),
+	  .help = "load KERNEL to come back from: the memory up to\n"
+		  "--mem-max is its own until then" },
+	{ "load-jump-back-helper", .group = GROUP_ACTION, .needs_kexec_load = true,
+	  SETS(out.jump_back_helper),
+	  .help = "in that kernel: load the way back; --entry=ADDR,\n"
+		  "default as its command line says" },
 	{ "reload", .is_ours = true, .group = GROUP_ACTION, .is_load_only = true,
 	  .take = take_crash_only,
 	  .help = "with -p: only if the running kernel does not\n"
@@ -722,8 +730,6 @@ const struct option_row option_table[] = {
 	{ "seed", .is_ours = true, .group = GROUP_TEST, .needs_kexec_load = true, .take = take_seed,
 	  .value = "SEED", .help = "fixed random seed: same input, same plan" },
 
-	{ "load-preserve-context", NOT_YET },
-	{ "load-jump-back-helper", NOT_YET },
 	{ "load-live-update", NOT_YET },
 	{ "exec-live-update", NOT_YET },
 };

@@ -54,6 +54,14 @@ enum paging {
 	PAGING_5_LEVEL,		/* if the CPU can, else 4-level */
 };
 
+/* What becomes of the running kernel, if it means to go on later: arch/x86/jump_back.h. */
+enum come_back {
+	BACK_NEVER,
+	BACK_FROM_PROGRAM,	/* which returns like a function */
+	BACK_FROM_KERNEL,	/* which is told where to jump to, at come_back_text */
+	BACK_TO_PEER,		/* the other side: what is jumped to waits like that */
+};
+
 /* The part of a load for a panic that any format has in common. */
 struct crash_plan {
 	struct range region;		/* the reservation that segments go to */
@@ -86,6 +94,9 @@ struct plan {
 	uint32_t jump_eax;		/* what formats that are no Linux want in registers ... */
 	uint32_t jump_ebx;
 	uint64_t jump_c_arg;		/* ... and as the first argument of a C function */
+	enum come_back come_back;	/* but for BACK_NEVER the running kernel keeps its context */
+	phys_t come_back_text;
+	uint64_t peer_gdt;		/* of BACK_TO_PEER; 0: unknown */
 
 	/* What the format has words for: an option about anything else has no effect. */
 	bool takes_dtb;

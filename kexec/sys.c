@@ -19,6 +19,9 @@
 #ifndef GRND_INSECURE
 #define GRND_INSECURE		0x0004
 #endif
+#ifndef KEXEC_PRESERVE_CONTEXT
+#define KEXEC_PRESERVE_CONTEXT		0x00000002
+#endif
 #ifndef KEXEC_UPDATE_ELFCOREHDR
 #define KEXEC_UPDATE_ELFCOREHDR		0x00000004
 #endif
@@ -97,7 +100,8 @@ int sys_kexec_load(const struct plan *plan)
 		};
 	}
 	if (!plan->crash)
-		return load_segments(entry, plan->n_segments, segments, 0);
+		return load_segments(entry, plan->n_segments, segments,
+				     plan->come_back == BACK_NEVER ? 0 : KEXEC_PRESERVE_CONTEXT);
 	if (!plan->crash->is_kept_current)
 		return load_segments(entry, plan->n_segments, segments, KEXEC_ON_CRASH);
 	/* Linux 6.5 to 6.9 know the one flag only; what came after them takes both. */
@@ -194,8 +198,10 @@ void sys_interfaces_down(void)
 
 int sys_reboot_kexec(void)
 {
-	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
-	return -errno;
+	if (syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC,
+		    NULL) < 0)
+		return -errno;
+	return 0;
 }
 
 int sys_exec_shutdown(void)

@@ -35,7 +35,7 @@ uint64_t sys_tsc(void);
 void sys_sync(void);
 /* Takes every interface but the loopback down; as far as it gets. */
 void sys_interfaces_down(void);
-/* Jumps into what was loaded: returns only on failure. */
+/* Jumps into what was loaded. 0: something was loaded to come back from, and that has happened. */
 must_check int sys_reboot_kexec(void);
 /* Becomes the machine's shutdown -r now: returns only on failure. */
 must_check int sys_exec_shutdown(void);

@@ -99,3 +99,26 @@ def test_initrds_for_the_file_call(folder, small):
     for words in ((f"--initrd={part}",), (f"--initrd={part}",) * 3, ("--initrd=/dev/stdin",)):
         run("-l", small, "-s", *words, may_load=True, input=b"from a pipe", between=(
             sys.executable, REFUSE, "1", "1")).failed("kernel/no-capability")
+
+
+@pytest.mark.parametrize("files, is_host", [
+    ({"type": "xen", "uuid": "00000000-0000-0000-0000-000000000000"}, True),
+    ({"type": "xen", "uuid": "6d1ef2ac-0001-4e2c-8c55-0f1f2e3d4c5b"}, False),
+    ({"type": "kvm", "uuid": "00000000-0000-0000-0000-000000000000"}, False),
+    ({"type": "xen"}, False)])
+@pytest.mark.parametrize("capabilities", [None, "", "control_d\n"])
+def test_xen_host(pc, small, folder, files, is_host, capabilities):
+    """Of a dom0 only the hypervisor knows the memory; any other domain is as good as a machine."""
+    for name, text in files.items():
+        where = folder / "pc/sys/hypervisor" / name
+        where.parent.mkdir(parents=True, exist_ok=True)
+        where.write_text(text + "\n")
+    if capabilities is not None:
+        (folder / "pc/proc/xen").mkdir()
+        (folder / "pc/proc/xen/capabilities").write_text(capabilities)
+        is_host = files["type"] == "xen" and "control_d" in capabilities
+    asked = run("--dry-run", pc, small)
+    if is_host:
+        asked.failed("xen/host-root", 255)
+    else:
+        asked.done()

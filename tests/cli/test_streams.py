@@ -14,8 +14,7 @@ import plans
 from kexec_run import run
 from machines import GIB, Machine, in_pieces, pc as pc_map
 
-NOT_YET = ("--load-preserve-context", "--load-jump-back-helper", "--load-live-update",
-           "--exec-live-update")
+NOT_YET = ("--load-live-update", "--exec-live-update")
 
 BAD_VALUES = ("--mem-min=x", "--mem-min=", "--mem-min=-1", "--mem-min= 1", "--mem-max=1Q",
               "--mem-max=0x", "--mem-max=99999999999999999999", "--mem-max=16777216T",

@@ -19,6 +19,15 @@ def cache():
     return pathlib.Path(os.environ.get("KEXEC_NG_CACHE") or home / "kexec-ng")
 
 
+def _download(package, work):
+    """Unpacks a package below a folder."""
+    subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package],
+                   cwd=work, check=True, timeout=LIMIT)
+    deb, = pathlib.Path(work).glob("*.deb")
+    subprocess.run(["dpkg-deb", "-x", deb, f"{work}/root"], check=True, timeout=LIMIT)
+    return pathlib.Path(work) / "root"
+
+
 def fetched(what):
     """The path of a file, one of those above."""
     package, name = what
@@ -27,9 +36,16 @@ def fetched(what):
         return where
     where.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=where.parent) as work:
-        subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", package],
-                       cwd=work, check=True, timeout=LIMIT)
-        deb, = pathlib.Path(work).glob("*.deb")
-        subprocess.run(["dpkg-deb", "-x", deb, f"{work}/root"], check=True, timeout=LIMIT)
-        (pathlib.Path(work) / "root" / name).rename(where)
+        (_download(package, work) / name).rename(where)
+    return where
+
+
+def unpacked(package):
+    """The folder with all files of a package."""
+    where = cache() / "foreign" / package / "root"
+    if where.exists():
+        return where
+    where.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=where.parent) as work:
+        _download(package, work).rename(where)
     return where

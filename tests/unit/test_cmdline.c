@@ -218,6 +218,33 @@ static void test_no_memory(void **state)
 	}
 }
 
+static void number_is(const char *cmdline, bool is_there, uint64_t expected)
+{
+	uint64_t found = 77;
+
+	assert_int_equal(cmdline_find_number(cmdline, "key", &found), is_there);
+	assert_int_equal(found, is_there ? expected : 77);
+}
+
+static void test_number(void **state)
+{
+	(void)state;
+	number_is("key=0x1000", true, 0x1000);
+	number_is("a key=12 b", true, 12);
+	number_is("key=1 key=2 key=x", true, 2);
+	number_is("key=0xffffffffffffffff", true, UINT64_MAX);
+	number_is("", false, 0);
+	number_is("key", false, 0);
+	number_is("key=", false, 0);
+	number_is("key=1x", false, 0);
+	number_is("key=-1", false, 0);
+	number_is("key=0x10000000000000000", false, 0);
+	number_is("key=\"1\"", false, 0);
+	number_is("\"key=1\"", false, 0);
+	number_is("nokey=1 keys=2", false, 0);
+	number_is("-- key=1", false, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +260,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_control_characters, fresh, done),
 		cmocka_unit_test_setup_teardown(test_unreadable, fresh, done),
 		cmocka_unit_test_setup_teardown(test_no_memory, fresh, done),
+		cmocka_unit_test(test_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

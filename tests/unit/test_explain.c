@@ -57,6 +57,10 @@ static void test_load_for_the_next_boot(void **state)
 	says(ATTEMPT_KEXEC_LOAD, EBUSY, true, "kernel/busy");
 	says(ATTEMPT_EXEC, EINVAL, true, "kernel/nothing-to-jump-into");
 	says(ATTEMPT_KEXEC_LOAD, EPERM, false, "kernel/no-capability");
+	says(ATTEMPT_KEXEC_LOAD, EINVAL, true, "kernel/invalid");
+	says(ATTEMPT_PRESERVING_LOAD, EINVAL, true, "kernel/no-kexec-jump");
+	assert_non_null(strstr(diag.text, "CONFIG_KEXEC_JUMP"));
+	says(ATTEMPT_PRESERVING_LOAD, ENOMEM, true, "kernel/no-memory");
 }
 
 /* What --check would have said is what a failure says. */

@@ -756,6 +756,37 @@ static void test_what_the_next_kernel_gets(void **state)
 	fails("--exec-live-update", "options/not-yet");
 }
 
+static void test_coming_back(void **state)
+{
+	struct run t;
+
+	(void)state;
+	parses(&t, "K --load-preserve-context --mem-max=0x7ffffff");
+	assert_true(t.o.preserves_context && t.o.load && !t.o.bare_reboot && !t.o.exec);
+	assert_string_equal(t.o.needs_kexec_load, "load-preserve-context");
+	done(&t);
+	mode_is("--load-preserve-context -l -c --mem-max=128M K", "l");
+	mode_is("-f --load-preserve-context --mem-max=128M K", "le");
+	fails("--load-preserve-context K", "options/no-window");
+	fails("--load-preserve-context --mem-max=128M", "options/no-kernel");
+	fails("--load-preserve-context --mem-max=128M -s K", "options/coming-back");
+	fails("--load-preserve-context --mem-max=128M -p K", "options/coming-back");
+	fails("--load-preserve-context --mem-max=128M -u", "options/conflict");
+	fails("--load-preserve-context --mem-max=128M --rehearse K", "options/coming-back");
+
+	parses(&t, "-c --load-jump-back-helper --entry=0x1000000");
+	assert_true(t.o.jump_back_helper && t.o.has_entry && t.o.entry == 0x1000000);
+	assert_false(t.o.load || t.o.exec || t.o.bare_reboot);
+	done(&t);
+	mode_is("--load-jump-back-helper", "");
+	mode_is("--load-jump-back-helper -e", "e");
+	fails("--load-jump-back-helper -l K", "options/coming-back");
+	fails("--load-jump-back-helper -s", "options/coming-back");
+	fails("--load-jump-back-helper -u", "options/conflict");
+	fails("--load-jump-back-helper --load-preserve-context --mem-max=1G K", "options/coming-back");
+	fails("--load-jump-back-helper --append=x", "options/no-load");
+}
+
 static void test_images_that_are_no_linux(void **state)
 {
 	struct run t;
@@ -851,6 +882,7 @@ int main(void)
 		cmocka_unit_test(test_no_effect_names_all),
 		cmocka_unit_test(test_what_the_next_kernel_gets),
 		cmocka_unit_test(test_callers_of_kdump),
+		cmocka_unit_test(test_coming_back),
 		cmocka_unit_test(test_images_that_are_no_linux),
 		cmocka_unit_test(test_argv_that_is_none),
 		cmocka_unit_test(test_no_memory),

@@ -131,6 +131,15 @@ def kernel(name):
     return Kernel(name, where / "vmlinuz", (where / "release").read_text().strip())
 
 
+def jump_kernel():
+    """A kernel with CONFIG_KEXEC_JUMP, of tests/vm/build-jump-kernel; builds it if need be."""
+    where = cache() / "kernels" / "6.1-jump"
+    if not all((where / part).exists() for part in ("release", "vmlinuz")):
+        if subprocess.run([HERE / "build-jump-kernel"], timeout=3600).returncode != 0:
+            raise FileNotFoundError("no kernel to come back to: tests/vm/build-jump-kernel failed")
+    return Kernel("6.1-jump", where / "vmlinuz", (where / "release").read_text().strip())
+
+
 def newer_qemu():
     """The QEMU of tests/vm/fetch-qemu, which emulates more of a CPU; fetches it if need be."""
     program = cache() / "qemu" / "run"

@@ -308,6 +308,10 @@ INTENDED = (
     # What is not there yet. When it is, the lines are compared without a word here.
     Intended("Refused by name (`options/not-yet`", STATE, id="options/not-yet", is_optional=True),
 
+    # Coming back. Kernels of Debian's refuse it, so that is all there is to compare.
+    Intended("| `--load-jump-back-helper` finds where", ("interface",),
+             line="--load-jump-back-helper", is_optional=True),
+
     # The order of words, and modes that contradict each other.
     Intended("| The order of modes does not matter. |", STATE,
              line="-u (-l )?-p|-u -l$|-p -u -l$"),

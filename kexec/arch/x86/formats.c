@@ -4,6 +4,7 @@
 #include "arch/x86/elf_image.h"
 #include "arch/x86/export_image.h"
 #include "arch/x86/inspect_image.h"
+#include "arch/x86/jump_back.h"
 #include "arch/x86/multiboot.h"
 #include "arch/x86/multiboot2.h"
 #include "arch/x86/purgatory.h"
@@ -84,4 +85,33 @@ int x86_export(const struct export_wish *wish, const struct request *req, struct
 	       struct export_file *ret, struct diag *diag)
 {
 	return export_image(wish, req, a, ret, diag);
+}
+
+int x86_prepare_jump_back(const struct image_type *type, const struct request *req,
+			  const struct facts *facts, struct arena *a, struct request *ret_req,
+			  struct facts *ret_facts, struct diag *diag)
+{
+	return jump_back_prepare(type, req, facts, a, ret_req, ret_facts, diag);
+}
+
+int x86_plan_jump_back(const struct request *req, const struct facts *facts, struct plan *plan,
+		       struct diag *diag)
+{
+	return jump_back_plan(req, facts, plan, diag);
+}
+
+void x86_finish_jump_back(struct plan *plan)
+{
+	jump_back_finish(plan);
+}
+
+int x86_fill_jump_back(const struct facts *facts, struct plan *plan, struct diag *diag)
+{
+	return jump_back_fill(facts, plan, diag);
+}
+
+int x86_plan_jump_back_helper(phys_t entry, uint64_t gdt, const struct facts *facts,
+			      struct plan *plan, struct diag *diag)
+{
+	return jump_back_plan_helper(entry, gdt, facts, plan, diag);
 }

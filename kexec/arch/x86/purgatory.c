@@ -161,6 +161,12 @@ int purgatory_plan(const struct request *req, const struct facts *facts, struct 
 	r = find_mapped(facts, plan->arena, &mapped, diag);
 	if (r < 0)
 		return r;
+	if (plan->come_back == BACK_TO_PEER) {
+		r = add_range(&mapped, align_down(plan->jump_entry, PAGE_LEN), PAGE_LEN, diag);
+		if (r < 0)
+			return r;
+		pagetable_round(&mapped);
+	}
 	/* Segments lie in RAM, so their windows will add nothing to the tables. */
 	len = lay_out(&head, plan, req->digest).tables_off +
 	      pagetable_len(&mapped, facts->cpu.has_1gib_pages);
@@ -192,6 +198,11 @@ static int build_tables(const struct facts *facts, struct plan *plan, const stru
 				    "segment '%s' at %#" PRIx64 " ends beyond %#" PRIx64
 				    ", the last address of 4-level page tables",
 				    s->name, s->addr, PAGETABLE_END);
+	}
+	if (plan->come_back == BACK_TO_PEER) {
+		r = add_range(&mapped, align_down(plan->jump_entry, PAGE_LEN), PAGE_LEN, diag);
+		if (r < 0)
+			return r;
 	}
 	pagetable_round(&mapped);
 	r = pagetable_build(&mapped, facts->cpu.has_1gib_pages, self->own + off,
@@ -310,6 +321,12 @@ static int set_leave(const struct plan *plan, struct handoff *handoff, struct di
 		[JUMP_32] = LEAVE_32,
 		[JUMP_16] = LEAVE_16,
 	};
+	static const uint32_t ways_back[] = {
+		[BACK_NEVER] = COME_BACK_NEVER,
+		[BACK_FROM_PROGRAM] = COME_BACK_PROGRAM,
+		[BACK_FROM_KERNEL] = COME_BACK_KERNEL,
+		[BACK_TO_PEER] = COME_BACK_PEER,
+	};
 
 	handoff->leave = ways[plan->jump_mode];
 	handoff->entry = plan->jump_entry;
@@ -317,6 +334,9 @@ static int set_leave(const struct plan *plan, struct handoff *handoff, struct di
 	handoff->eax = plan->jump_eax;
 	handoff->ebx = plan->jump_ebx;
 	handoff->c_arg = plan->jump_c_arg;
+	handoff->come_back = ways_back[plan->come_back];
+	handoff->come_back_text = plan->come_back_text;
+	handoff->peer_gdt = plan->peer_gdt;
 	if (plan->jump_mode == JUMP_64)
 		return 0;
 	for (size_t i = 0; i < plan->n_segments; i++) {

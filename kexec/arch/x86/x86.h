@@ -30,6 +30,19 @@ must_check int x86_prepare_crash(const struct request *req, const struct facts *
 				 struct arena *a, struct request *ret_req, struct facts *ret_facts,
 				 const struct crash_plan **ret, struct diag *diag);
 must_check int x86_plan_crash(const struct crash_plan *crash, struct plan *plan, struct diag *diag);
+/* A load that the running kernel goes on after: arch/x86/jump_back.h. Prepared for before the
+ * format's plan(), planned after it, finished before purgatory is, filled at the end. */
+must_check int x86_prepare_jump_back(const struct image_type *type, const struct request *req,
+				     const struct facts *facts, struct arena *a,
+				     struct request *ret_req, struct facts *ret_facts,
+				     struct diag *diag);
+must_check int x86_plan_jump_back(const struct request *req, const struct facts *facts,
+				  struct plan *plan, struct diag *diag);
+void x86_finish_jump_back(struct plan *plan);
+must_check int x86_fill_jump_back(const struct facts *facts, struct plan *plan, struct diag *diag);
+must_check int x86_plan_jump_back_helper(phys_t entry, uint64_t gdt, const struct facts *facts,
+					 struct plan *plan, struct diag *diag);
+
 /* Of a plan for a panic, which need not be placed. ret->largest points into ret. */
 void x86_estimate_budget(const struct plan *plan, const struct budget_input *in,
 			 struct budget *ret);
