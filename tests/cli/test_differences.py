@@ -11,7 +11,10 @@ SIDE_BY_SIDE = TOP / "tests" / "vm" / "test_side_by_side.py"
 
 # How a row begins, and what shows it; several after blanks. "line:" is one of side_by_side.lines.
 SHOWN = {
-    "`--load-preserve-context`": "tests/unit/test_options.c test_every_row",
+    "`--load-preserve-context` and": "tests/unit/test_options.c test_coming_back",
+    "When what `-e` jumped to has come back": "tests/vm/test_jump_back.py test_program",
+    "`--load-jump-back-helper` finds": "tests/vm/test_jump_back.py test_kernel",
+    "Coming back from a 32-bit kernel": "tests/cli/test_jump_back.py test_refused",
     "`--load-live-update`": "tests/unit/test_options.c test_every_row",
     "`-d -S` says the same": "line: [c] -d -S",
     "Words after the kernel are ignored": "tests/cli/test_callers.py test_option_after_the_kernel",
