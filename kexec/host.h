@@ -44,6 +44,10 @@ must_check int host_read(const char *root, struct arena *a, struct facts *ret, s
  * a captured tree nothing. */
 void host_read_rsdp(const char *root, struct facts *f);
 
+/* Takes out of ram what EFI stubs left in it and kernels write to when they start; of this machine
+ * only, where it lets its memory be read. -ENOMEM. */
+must_check int host_withhold_efi_tables(const char *root, struct facts *f, struct diag *diag);
+
 /* Is a kernel loaded, for the next boot or (crash) for a panic? -ENOENT when the kernel does not
  * say: /sys/kernel/kexec_loaded is not there or not readable, or is neither 0 nor 1. */
 must_check int host_is_loaded(const char *root, bool crash, bool *ret);

@@ -39,6 +39,9 @@ must_check int host_read_policy(const struct host_tree *t, struct arena *a, stru
 must_check int host_read_xen(const struct host_tree *t, struct arena *a, struct facts *f,
 			     struct diag *diag);
 
+/* Takes the tables that an EFI configuration table (list: its entries) names out of ram. -ENOMEM */
+must_check int host_withhold_listed(struct span list, struct facts *f, struct diag *diag);
+
 /* Length of the ACPI root pointer that begins the bytes, 20 or 36; 0 if it is none. */
 size_t host_rsdp_len(struct span bytes);
 

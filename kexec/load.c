@@ -264,6 +264,8 @@ int load_read(struct load *l, struct diag *diag)
 		r = list_modules(l, diag);
 	if (r == 0)
 		r = host_read(o->host_root ? o->host_root : "", l->arena, &l->facts, diag);
+	if (r == 0)
+		r = host_withhold_efi_tables(o->host_root ? o->host_root : "", &l->facts, diag);
 	if (r == 0 && l->facts.xen.is_dom0)
 		r = read_xen(l, diag);
 	req->mem_end = min_u64(req->mem_end,

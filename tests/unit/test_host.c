@@ -732,6 +732,37 @@ static void test_rsdp_bytes(void **state)
 	assert_int_equal(facts.rsdp_len, 0);
 }
 
+/* One of a kind that matters, among others; then lists that are cut or of another width. */
+static void test_tables_that_kernels_write_to(void **state)
+{
+	static const uint8_t guid[16] = { 0x27, 0xe4, 0x68, 0x55, 0xfc, 0x68, 0x3d, 0x4f,
+					  0xac, 0x74, 0xca, 0x55, 0x52, 0x31, 0xcc, 0x68 };
+	uint8_t list[3 * 24] = { 1, 2, 3 };
+
+	(void)state;
+	memset(&facts, 0, sizeof(facts));
+	range_list_init(&facts.ram, &arena);
+	assert_int_equal(range_list_add(&facts.ram, (struct range){ MIB, GIB }), 0);
+	memcpy(list + 24, guid, sizeof(guid));
+	set64(list, 24 + 16, 0x7ffffd8);
+	facts.efi.bits = 64;
+	assert_int_equal(host_withhold_listed(span_of(list, sizeof(list)), &facts, &diag), 0);
+	assert_int_equal(facts.ram.n, 2);
+	assert_int_equal(facts.ram.r[0].end, 0x7fff000);
+	assert_int_equal(facts.ram.r[1].start, 0x8001000);
+	assert_non_null(diag_find_note(&diag, "host/efi-table"));
+	assert_int_equal(host_withhold_listed(span_of(list, 24 + 23), &facts, &diag), 0);
+	facts.efi.bits = 32;
+	assert_int_equal(host_withhold_listed(span_of(list, sizeof(list)), &facts, &diag), 0);
+	set64(list, 24 + 16, UINT64_MAX);
+	facts.efi.bits = 64;
+	assert_int_equal(host_withhold_listed(span_of(list, sizeof(list)), &facts, &diag), 0);
+	assert_int_equal(facts.ram.n, 2);
+	/* A captured tree has no memory. */
+	facts.efi.config_table = 0x1000;
+	assert_int_equal(host_withhold_efi_tables("/nonexistent", &facts, &diag), 0);
+}
+
 static void test_rsdp_of_boot_params_comes_first(void **state)
 {
 	uint8_t bp[BOOT_PARAMS_LEN];
@@ -1395,6 +1426,7 @@ int main(void)
 		test(test_setup_data_has_limits),
 		test(test_efi),
 		test(test_rsdp_bytes),
+		test(test_tables_that_kernels_write_to),
 		test(test_rsdp_of_boot_params_comes_first),
 		test(test_efi_for_others_than_root),
 		test(test_efi_map_that_wraps),

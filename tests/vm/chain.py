@@ -179,7 +179,7 @@ class Chain(Guest):
             self.expect(f"NG-PROOF stage{n} ")
             found = [line.partition(" ") for _, line in self.lines[at:self._seen]]
             arrival = Arrival(jump, plan, said, before, facts, {
-                verb: json.loads(rest) for verb, _, rest in found if verb == "NG-SYMBOLS"})
+                verb: json.loads(rest) for verb, _, rest in found if verb in ("NG-SYMBOLS", "NG-TRACE")})
             assert facts["release"] == jump.kernel.release
             assert facts["cmdline"] == plan["cmdline"] == jump.command_line(n)
             yield arrival

@@ -12,6 +12,7 @@
  *	proof TEXT		who got here: release and command line
  *	expect-file PATH	PATH must exist
  *	write PATH TEXT		writes TEXT into PATH (a knob of /proc or /sys)
+ *	remove PATH		deletes the file
  *	show PATH		prints the file
  *	pack OUT PATH...	a new cpio archive of files and whole directories
  *	dump-tree PATH...	the same to the second serial port, of what can be read under PATH
@@ -19,6 +20,8 @@
  *	head PATH LEN OUT	a new file OUT with the first LEN bytes of PATH
  *	search PATH TEXT	how often TEXT is in the file, which may be larger than memory
  *	symbols			what is in /proc/kallsyms, in short: one line of JSON
+ *	trace PATH		a sum of the file's bytes, the time stamp counter, the zero page: one
+ *				line of JSON
  *	load-module PATH	loads a kernel module
  *	mark SEED		fills pages of memory with what only SEED gives, for vmcore to find
  *	vmcore SEED A B		reads all of /proc/vmcore: its structure, marked pages, and whether
@@ -600,6 +603,30 @@ static void do_write(char **words)
 		failed("write %s: %m", words[1]);
 }
 
+/* What a long chain of kernels could wear out: bytes handed on, the clock, the zero page. */
+static void do_trace(char **words)
+{
+	size_t len, page_len;
+	char *bytes, *page;
+	uint64_t sum = 14695981039346656037u;	/* FNV-1a */
+
+	if (!words[1])
+		failed("trace: no path");
+	bytes = slurp(words[1], SIZE_MAX, &len);
+	page = slurp("/sys/kernel/boot_params/data", 8192, &page_len);
+	if (!bytes || !page)
+		failed("trace: cannot read %s or the zero page: %m", words[1]);
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ (unsigned char)bytes[i]) * 1099511628211u;
+	printf("\nNG-TRACE {\"len\":%zu,\"sum\":\"%llx\",\"tsc\":%llu,\"boot_params\":\"", len,
+	       (unsigned long long)sum, (unsigned long long)__builtin_ia32_rdtsc());
+	for (size_t i = 0; i < page_len; i++)
+		printf("%02x", (unsigned char)page[i]);
+	printf("\"}\n");
+	free(bytes);
+	free(page);
+}
+
 static void do_show(char **words)
 {
 	char *text;
@@ -923,6 +950,9 @@ static void do_command(char **words)
 			failed("there is no %s", words[1]);
 	} else if (!strcmp(verb, "write")) {
 		do_write(words);
+	} else if (!strcmp(verb, "remove")) {
+		if (!words[1] || unlink(words[1]))
+			failed("remove %s: %m", words[1] ? words[1] : "what?");
 	} else if (!strcmp(verb, "show")) {
 		do_show(words);
 	} else if (!strcmp(verb, "pack")) {
@@ -939,6 +969,8 @@ static void do_command(char **words)
 		do_symbols();
 	} else if (!strcmp(verb, "symbol")) {
 		do_symbol(words);
+	} else if (!strcmp(verb, "trace")) {
+		do_trace(words);
 	} else if (!strcmp(verb, "load-module")) {
 		do_load_module(words);
 	} else if (!strcmp(verb, "mark")) {

@@ -55,6 +55,27 @@ def test_vga(log_folder):
     assert found == ["text", "graphics", "text", "graphics", "graphics"]
 
 
+def test_table_of_the_efi_stub(log_folder):
+    """The stub left a table with the initrd's address in RAM, which the next kernel clears: nothing of what is
+    loaded is there. That kernel finds its initrd whole: init and kexec in it work."""
+    first, second = kernel("7-amd64"), kernel("6.1-cloud")
+    jobs = {"": "save-log /log\nshow /log\n"
+                f"run /sbin/kexec -l /k2 --initrd=/next --json --seed=1 {APPEND}\nrun /sbin/kexec -e",
+            "second": "run /sbin/kexec --version\nproof second"}
+    files = {**kexec_files(), "/k2": second.image}
+    files["/next"] = initramfs(jobs, files)
+    with Guest(Machine("ovmf", "max", 2048), first, initramfs(jobs, files), "loglevel=4",
+               log=log_folder) as guest:
+        table = int(guest.expect(r"efi:.* INITRD=(0x[0-9a-f]+)")[1], 16)
+        plan = guest.plan()
+        assert f"{table:#x}" in " ".join(note["text"] for note in plan["notes"]
+                                         if note["id"] == "host/efi-table")
+        for segment in plan["segments"]:
+            begin = int(segment["addr"], 0)
+            assert not begin <= table < begin + segment["reserve_len"], segment["name"]
+        guest.expect("NG-PROOF second")
+
+
 def test_device_tree(log_folder):
     """Among the nodes that the next kernel shows is one of type 2 (SETUP_DTB)."""
     shows = "\n".join(f"show {NODES}/{n}/type" for n in range(2))
