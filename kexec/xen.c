@@ -185,7 +185,7 @@ int xen_read_map(const struct xen *x, struct arena *a, struct facts *f, struct d
 			    "the hypervisor does not tell the machine's memory map: %s",
 			    strerror(errno));
 	memmap_init(&m, a);
-	r = add_entries(entries, min_u64((uint64_t)n, MAP_ENTRIES_MAX), &m, diag);
+	r = add_entries(entries, (size_t)min_u64((uint64_t)n, MAP_ENTRIES_MAX), &m, diag);
 	machine.map = m.entries;
 	machine.n_map = m.n;
 	machine.map_source = MAP_FIRMWARE;
