@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A real Debian 12 in a virtual machine: systemd, kdump-tools, its disk; and our kexec in it.
+"""A real Debian in a virtual machine, its disk, and our kexec in it: Debian 12 with systemd and
+kdump-tools, with sysvinit, and sid.
 
-The disk is made once (debian-disk, then a first boot, in which kdump-tools makes its initrd) and
-kept in the cache under the digest of its recipe. Tests boot copies of it:
+A disk is made once (debian-disk; where there is kdump-tools also a first boot, in which that makes
+its initrd) and kept in the cache under the digest of its recipe. Tests boot copies of it:
 
     with Debian({"/ng/job": "..."}, log) as machine:
         machine.expect("NG-PROOF ...")
 
-Run as a program it makes the disk, so that no test has to.
+Run as a program it makes the disks, so that no test has to.
 """
 
 import fcntl
@@ -32,7 +33,8 @@ OWN_LIBRARIES = ("libc.so.6", "ld-linux-x86-64.so.2")
 SETUP = """
 set -e
 if ! [ -e /sbin/kexec.debian ]; then
-	dpkg-divert --local --rename --divert /sbin/kexec.debian --add /sbin/kexec
+	theirs=$(dpkg --listfiles kexec-tools | grep '/sbin/kexec$')
+	dpkg-divert --local --rename --divert /sbin/kexec.debian --add $theirs
 	cp /ng/kexec /sbin/kexec
 	ldconfig
 fi
@@ -48,6 +50,7 @@ kdump-config unload
 sync
 systemctl --no-block poweroff
 """
+FLAVOURS = ("bookworm", "sysv", "sid")
 
 
 class RebootingMachine(Machine):
@@ -82,12 +85,13 @@ def our_files():
 class Debian(Guest):
     """The machine, with files over its root; what it writes is gone afterwards, unless kept."""
 
-    def __init__(self, files, log=None, append="", folder=None, keep=False, machine=None):
-        folder = folder or disk_folder()
+    def __init__(self, files, log=None, append="", folder=None, keep=False, machine=None,
+                 flavour="bookworm"):
+        folder = folder or disk_folder(flavour)
         self._payload = tempfile.NamedTemporaryFile(prefix="kexec-ng-debian.", suffix=".tar")
         self._payload.write(archive(files))
         self._payload.flush()
-        kernel = Kernel("debian-12", folder / "vmlinuz", (folder / "release").read_text().strip())
+        kernel = Kernel(f"debian-{flavour}", folder / "vmlinuz", (folder / "release").read_text().strip())
         drive = "if=virtio,format=raw"
         super().__init__(
             machine or RebootingMachine(memory=768), kernel, (folder / "initrd").read_bytes(),
@@ -101,36 +105,38 @@ class Debian(Guest):
         self._payload.close()
 
 
-def disk_folder():
-    """The folder with the disk; makes it if it is not there."""
+def disk_folder(flavour):
+    """The folder with the disk of a flavour of debian-disk; makes it if it is not there."""
     recipe = (HERE / "debian-disk").read_bytes() + FIRST_JOB.encode()
     key = hashlib.sha256(recipe).hexdigest()[:12]
-    folder = cache() / "debian" / key
+    folder = cache() / "debian" / f"{flavour}-{key}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
+    with (folder.parent / f"lock-{flavour}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            make_disk(folder)
+            make_disk(folder, flavour)
     return folder
 
 
-def make_disk(folder):
+def make_disk(folder, flavour):
     part = folder.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    if subprocess.run([HERE / "debian-disk", part], timeout=MAKE_LIMIT).returncode != 0:
+    if subprocess.run([HERE / "debian-disk", part, flavour], timeout=MAKE_LIMIT).returncode != 0:
         raise FileNotFoundError("no Debian: tests/vm/debian-disk failed")
-    files = {"/ng/setup": b"true\n", "/ng/job": FIRST_JOB.encode()}
-    with Debian(files, folder=part, keep=True, machine=Machine(memory=768)) as machine:
-        machine.expect("NG-PROOF made", seconds=2 * BOOT_LIMIT)
-        machine.expect("reboot: Power down", seconds=BOOT_LIMIT)
+    if flavour == "bookworm":
+        files = {"/ng/setup": b"true\n", "/ng/job": FIRST_JOB.encode()}
+        with Debian(files, folder=part, keep=True, machine=Machine(memory=768)) as machine:
+            machine.expect("NG-PROOF made", seconds=2 * BOOT_LIMIT)
+            machine.expect("reboot: Power down", seconds=BOOT_LIMIT)
     # Only the newest: each has half a gigabyte.
-    for old in folder.parent.iterdir():
-        if old.is_dir() and old != part:
+    for old in folder.parent.glob(f"{flavour}-*"):
+        if old != part:
             shutil.rmtree(old)
     part.rename(folder)
 
 
 if __name__ == "__main__":
-    print(disk_folder())
+    for name in FLAVOURS:
+        print(disk_folder(name))
     sys.exit(0)

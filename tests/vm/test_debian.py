@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Debian 12 as it is, with our kexec diverted into the place of its own."""
 
-import re
-
 import pytest
 
 from debian import BOOT_LIMIT, Debian, our_files
@@ -32,19 +30,6 @@ echo NG-PROOF done
 systemctl --no-block poweroff
 """
 
-KEXEC_JOB = """
-if grep -q ng.second /proc/cmdline; then
-	echo "NG-PROOF second $(cat /proc/cmdline)"
-	systemctl --no-block poweroff
-	exit
-fi
-release=$(uname -r)
-/sbin/kexec -l /boot/vmlinuz-$release --initrd=/boot/initrd.img-$release --reuse-cmdline \
-	--append=ng.second=1 || echo NG-FAIL the load
-echo "NG-LOADED $(cat /sys/kernel/kexec_loaded)"
-systemctl --no-block kexec
-"""
-
 
 def payload(job):
     return {**our_files(), "/ng/job": job.encode()}
@@ -66,14 +51,3 @@ def test_kdump_tools(log_folder):
         assert machine.expect(r"NG-LOG (.*)")[1] == "1 1"
         assert machine.expect(r"NG-DMESG (.*)")[1] == "1"
         machine.expect("NG-PROOF done")
-
-
-@pytest.mark.long_form     # several boots of a whole system
-def test_systemctl_kexec(log_folder):
-    """systemd goes down as for a reboot and has our kexec -e jump."""
-    with Debian(payload(KEXEC_JOB), log_folder) as machine:
-        machine.expect(r"kexec-ng \d", BOOT_LIMIT)
-        machine.expect("NG-LOADED 1", BOOT_LIMIT)
-        machine.expect(r"kexec: .*starting kernel", BOOT_LIMIT)
-        text = machine.expect(r"NG-PROOF second (.*)", BOOT_LIMIT)[1]
-    assert re.search(r"root=/dev/vda .*ng\.second=1$", text)
