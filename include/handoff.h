@@ -174,6 +174,7 @@ struct handoff {
 	uint64_t host_gdt;		/* 0x330: virtual, for it alone; 0: could not be found */
 	uint64_t peer;			/* 0x338 */
 	uint32_t n_runs;		/* jumps to purgatory so far */
+	uint32_t reserved_end;
 	char log[HANDOFF_LOG_LEN];
 };
 
@@ -196,6 +197,8 @@ HANDOFF_AT(host_cr0, HANDOFF_HOST_CR0);
 HANDOFF_AT(host_cr3, HANDOFF_HOST_CR3);
 HANDOFF_AT(host_cr4, HANDOFF_HOST_CR4);
 HANDOFF_AT(peer, HANDOFF_PEER);
+/* Or a loader of 32 bits, where numbers of 64 bits need less alignment, has another length. */
+_Static_assert(sizeof(struct handoff) % 8 == 0, "handoff.h: padding at the end");
 
 /* The first bytes of the purgatory image, written by purgatory.lds. */
 struct purgatory_head {

@@ -78,6 +78,7 @@ def test_captured_host(first, machine, log_folder, tmp_path):
     """The plan made elsewhere, from a guest's captured /proc and /sys, is the guest's own plan, when that
     may not look into its memory for what EFI stubs left there."""
     files = contents(kernel(SECOND))
+    files["/run/is-there"] = b""    # for the record of what is loaded; a guest without gets a note
     initrd = initramfs({"": f"remove /dev/mem\ndump-tree {' '.join(FACTS_TREE)}\n{LOAD}"}, files)
     with Guest(machine, kernel(first), initrd, "loglevel=4", log=log_folder) as guest:
         guest.dump(tmp_path / "root")
