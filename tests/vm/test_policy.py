@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the machine's owner decided, and what changes under a load, is respected and said."""
 
+import os
 import subprocess
 
 import pytest
@@ -109,8 +110,10 @@ def test_force_and_status(log_folder):
 def tamper():
     program = BUILD / "vm" / "tamper"
     program.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["gcc", "-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s", "-o", program,
+    part = program.with_suffix(f".{os.getpid()}")    # each worker has a session of its own
+    subprocess.run(["gcc", "-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s", "-o", part,
                     HERE / "tamper.c"], check=True, timeout=60)
+    part.rename(program)
     return program
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hundreds of command lines, done by kexec-tools and by us in one guest: what came of each?"""
 
-import os
 import dataclasses
 import gzip
 import itertools
 import json
+import os
 import pathlib
 import random
 import re
