@@ -321,8 +321,9 @@ static int settle_mode(struct parse *p)
 	struct options *o = &p->out;
 	int r;
 
+	/* As ever these go before whatever else was asked. */
 	if (p->is_done || p->asked_status)
-		o->force = false;
+		o->force = o->check = o->show = o->last = o->inspect = o->rehearse = false;
 	if (p->is_done)
 		return 0;
 	if (p->asked_status) {

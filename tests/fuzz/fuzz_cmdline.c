@@ -22,11 +22,16 @@ static void require(bool is_true)
 static void require_sane(const struct options *o)
 {
 	int n_modes = o->help + o->version + o->print_ckr_size + o->status + o->status_crash +
-		      o->unload + o->unload_crash + (o->load || o->exec || o->bare_reboot);
+		      o->check + o->show + o->last + o->unload + o->unload_crash +
+		      (o->load || o->exec || o->bare_reboot);
 
 	require(n_modes >= 1);
 	require(o->help || o->version || n_modes == 1);
-	require(!o->load || o->kernel);
+	require(!o->check || o->check_load || o->check_crash || o->check_file);
+	require(!o->show || o->show_load || o->show_crash);
+	require(!o->load || o->kernel || o->jump_back_helper);
+	require(!o->inspect || (o->load && o->dry_run));
+	require(!o->rehearse || (o->load && o->dry_run));
 	require(!o->bare_reboot || (o->load && !o->exec));
 	require(!o->load || o->mem_min < o->mem_end);
 	require(!o->dry_run || !(o->exec || o->bare_reboot || o->unload || o->unload_crash));
