@@ -435,6 +435,12 @@ static int weigh_crash(struct load *l, struct diag *diag)
 {
 	if (!l->crash)
 		return 0;
+	if (!l->plan.kernel_version) {
+		note(diag, "crash/no-budget",
+		     "what memory this needs at work is not known: it is no Linux kernel");
+		return 0;
+	}
+	l->has_budget = true;
 	progress_stage(&l->progress, "weighing it against the reservation");
 	return weigh(&l->plan, &l->facts, l->request.initrd, l->cmdline, l->options->strict,
 		     &l->budget, diag);

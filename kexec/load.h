@@ -27,7 +27,8 @@ struct load {
 	struct request request;
 	const char *cmdline;	/* before anything was added to it for -p */
 	const struct crash_plan *crash;	/* NULL without -p */
-	struct budget budget;	/* of a load for a panic */
+	bool has_budget;	/* of a load of a Linux kernel for a panic */
+	struct budget budget;
 	struct plan plan;
 	const struct image_type *type;
 	struct file kernel;

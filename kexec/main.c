@@ -93,7 +93,7 @@ static int report(const struct load *l, struct diag *diag)
 		.request = &l->request,
 		.facts = &facts,
 		.plan = &l->plan,
-		.budget = l->crash ? &l->budget : NULL,
+		.budget = l->has_budget ? &l->budget : NULL,
 		.diag = diag,
 	};
 	int r = 0;
@@ -143,7 +143,7 @@ static int report_rehearsal(struct load *l, double plan_seconds, int *ret_status
 		.request = &l->request,
 		.facts = &facts,
 		.plan = &l->plan,
-		.budget = l->crash ? &l->budget : NULL,
+		.budget = l->has_budget ? &l->budget : NULL,
 		.diag = diag,
 	};
 	struct rehearsal rehearsal;

@@ -22,7 +22,7 @@ struct report {
 	const struct request *request;
 	const struct facts *facts;
 	const struct plan *plan;
-	const struct budget *budget;	/* NULL if it is not for a panic */
+	const struct budget *budget;	/* NULL if it is not for a panic, or not known */
 	const struct diag *diag;	/* its notes */
 };
 

@@ -297,7 +297,8 @@ static void test_program_refused(void **state)
 	make_vmlinux(true, "no kernel");
 	req.args = ARGS_ELF, req.initrd = span_of(ramdisk, sizeof(ramdisk));
 	expect("elf/linux-only");
-	req.initrd.len = 0, req.is_crash = true, expect("elf/linux-only");
+	req.initrd.len = 0, req.is_crash = true, expect("ok");
+	assert_non_null(diag_find_note(&diag, "elf/crash"));
 	req.is_crash = false, req.enter = ENTER_32, expect("elf/enter");
 	req.enter = ENTER_AUTO, set64(file.data, 24, 0x100), expect("elf/entry-outside");
 	set64(file.data, 24, PADDR_64), expect("ok");

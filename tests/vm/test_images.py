@@ -149,6 +149,26 @@ def test_xen(version, type_name, log_folder):
         guest.expect(r"^xen$")
 
 
+def test_xen_after_a_panic(log_folder):
+    """The hypervisor starts within the reservation, and is told of no other memory."""
+    dom0 = kernel("6.1-amd64")
+    files = {**kexec_files(), "/xen": foreign.fetched(foreign.XEN), "/dom0": dom0.image,
+             "/initramfs": initramfs({"": "facts\nproof dom0\nshow /sys/hypervisor/type"})}
+    load = xen_job(2, "", "").splitlines()[1].replace("kexec -l", "kexec -p")
+    job = f"facts\n{load}\nwrite /proc/sysrq-trigger c"
+    with Guest(Machine(cpu="qemu64", memory=2048), kernel(FIRST), initramfs({"": job}, files),
+               "loglevel=4 crashkernel=768M", log=log_folder) as guest:
+        guest.facts()
+        guest.expect(r"\[multiboot/crash\]")
+        guest.expect(r"kexec: \d segments intact", allow=r"Kernel panic|---\[ end")
+        guest.expect(r"Xen version 4\.17")
+        guest.expect(r"Command line: elfcorehdr=0x[0-9a-f]+ console=com1")
+        after = guest.facts()
+        assert after["release"] == dom0.release
+        guest.expect(r"NG-PROOF dom0 ")
+        guest.expect(r"^xen$")
+
+
 def screen(guest):
     """The text on a VGA in text mode: each other byte is a color."""
     return guest.memory(0xb8000, 80 * 25 * 2)[::2].decode("cp437")

@@ -89,11 +89,10 @@ static size_t build_notes(const struct request *req, uint8_t *buf)
 static int check_program(const struct elf *elf, const struct request *req,
 			 const struct facts *facts, struct diag *diag)
 {
-	if (req->initrd.len > 0 || req->is_crash)
+	if (req->initrd.len > 0)
 		return fail(diag, EINVAL, "elf/linux-only",
-			    "with --args-elf and --args-none there is no %s: the program would not "
-			    "learn of it",
-			    req->is_crash ? "kernel for a panic" : "initrd");
+			    "with --args-elf and --args-none there is no initrd: the program would not "
+			    "learn of it");
 	if (req->has_subarch || req->has_subarch_data)
 		return fail(diag, EINVAL, "elf/subarch",
 			    "--subarch is about Linux kernels: an ELF program is not told what the "
@@ -104,6 +103,11 @@ static int check_program(const struct elf *elf, const struct request *req,
 	if (elf->is_64 && !facts->cpu.has_long_mode)
 		return fail(diag, EINVAL, "elf/cpu-is-32-bit",
 			    "this is a 64-bit program, and the CPU has no long mode");
+	if (req->is_crash)
+		warn(diag, "elf/crash",
+		     "what this program learns of the kernel that panicked is %s",
+		     req->args == ARGS_ELF ? "elfcorehdr= at the start of its command line" :
+					     "nothing: with --args-none it has no command line");
 	return 0;
 }
 
@@ -149,10 +153,14 @@ static int plan_pvh(const struct elf *elf, const struct request *req, const stru
 		.initrd_end = 4 * GIB,
 	};
 
-	if (req->has_subarch || req->has_subarch_data || req->is_crash)
+	if (req->has_subarch || req->has_subarch_data)
 		return fail(diag, EINVAL, "elf/pvh-linux-only",
-			    "%s is for Linux kernels: this program has no \"Linux version\" text",
-			    req->is_crash ? "-p" : "--subarch");
+			    "--subarch is for Linux kernels: this program has no \"Linux version\" "
+			    "text");
+	if (req->is_crash)
+		warn(diag, "elf/crash",
+		     "what this program learns of the kernel that panicked is elfcorehdr= at the "
+		     "start of its command line");
 	return pvh_plan(&image, req, facts, plan, diag);
 }
 

@@ -32,10 +32,6 @@ void multiboot_align(struct multiboot_out *out, size_t align)
 
 int multiboot_check_request(const struct request *req, struct diag *diag)
 {
-	if (req->is_crash)
-		return fail(diag, ENOTSUP, "multiboot/crash",
-			    "a multiboot image does not know how to look at the memory of a kernel "
-			    "that panicked");
 	if (req->enter != ENTER_AUTO)
 		return fail(diag, EINVAL, "multiboot/enter",
 			    "--enter is about the entries of a bzImage; a multiboot image has one");
@@ -48,6 +44,10 @@ int multiboot_check_request(const struct request *req, struct diag *diag)
 		     "a multiboot image takes modules, no initrd");
 		return fail_advise(diag, "--module=\"FILE arguments\", for each file");
 	}
+	if (req->is_crash)
+		warn(diag, "multiboot/crash",
+		     "what a multiboot image learns of the kernel that panicked is elfcorehdr= at the "
+		     "start of its own command line; its modules get the words that are given here");
 	return 0;
 }
 
