@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """On a Xen host the hypervisor loads: in a dom0 of Debian's, through Debian's libxenctrl."""
 
+import os
 import pathlib
 import re
 import subprocess
@@ -8,7 +9,7 @@ import tempfile
 
 import pytest
 
-from guest import (Guest, Machine, initramfs, kernel, kexec_binary, kexec_files, libraries_of)
+from guest import (BUILD, HERE, Guest, Machine, initramfs, kernel, kexec_binary, kexec_files, libraries_of)
 
 import foreign  # beside bzimage; guest.py makes that known
 
@@ -16,6 +17,9 @@ FIRST = "6.1-cloud"
 LIBRARY_PACKAGES = ("libxenmisc4.17", "libxencall1", "libxendevicemodel1", "libxenevtchn1",
                     "libxenforeignmemory1", "libxengnttab1", "libxentoolcore1", "libxentoollog1")
 LIBRARIES = "/lib/x86_64-linux-gnu/"
+# What domu.c is linked with.
+DOMAIN_BUILDER = ("xenctrl", "xencall", "xenforeignmemory", "xenevtchn", "xengnttab",
+                  "xendevicemodel", "xentoolcore", "xentoollog", "z", "bz2", "lzma", "lzo2", "zstd")
 
 
 def xen_libraries():
@@ -40,6 +44,62 @@ def privcmd(of):
     """The module that lets a process of dom0 talk to the hypervisor."""
     return foreign.fetched((f"linux-image-{of.release}",
                             f"lib/modules/{of.release}/kernel/drivers/xen/xen-privcmd.ko"))
+
+
+def domain_builder():
+    """domu.c as a static program, with the libraries of Xen."""
+    program = BUILD / "vm" / "domu"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    part = program.with_suffix(f".{os.getpid()}")    # two tests may come here at once
+    xen = foreign.unpacked("libxen-dev")
+    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Os", "-Wall", "-Wextra", "-static", "-s",
+                    f"-I{xen}/usr/include", f"-L{xen}{LIBRARIES.replace('/lib', '/usr/lib', 1)}",
+                    "-o", part, HERE / "domu.c",
+                    # Its readers of formats are called by nobody: they tell it that they are there.
+                    "-Wl,--whole-archive", "-lxenguest", "-Wl,--no-whole-archive",
+                    *(f"-l{name}" for name in DOMAIN_BUILDER)],
+                   check=True, timeout=60)
+    part.rename(program)
+    return program
+
+
+def export(kind, image, folder, *words):
+    """What --export writes of an image."""
+    out = folder / kind
+    subprocess.run(["setpriv", "--bounding-set=-sys_boot", kexec_binary(), f"--export={kind}", "-o",
+                    out, *words, image], check=True, timeout=60)
+    return out
+
+
+@pytest.mark.long_form
+def test_domain_builder(tmp_path, log_folder):
+    """Xen's own domain builder takes what --export writes for a kernel, and the domain boots."""
+    of = kernel("6.1-amd64")
+    inside = initramfs({"": "facts\nproof domU\nshow /sys/hypervisor/type\npoweroff"})
+    start = "run /sbin/domu {} /inside 384 'console=hvc0 loglevel=4 panic=-1 ng.from={}'"
+    in_dom0 = "\n".join(["proof dom0", "load-module /privcmd.ko",
+                         start.format("/vmlinux", "vmlinux"), start.format("/elf", "elf"),
+                         "proof both"])
+    in_initramfs = {**kexec_files(), "/sbin/domu": domain_builder(), "/privcmd.ko": privcmd(of),
+                    "/inside": inside, "/vmlinux": export("vmlinux", of.image, tmp_path),
+                    "/elf": export("elf", of.image, tmp_path, "--append=of the file")}
+    files = {**kexec_files(), "/xen": foreign.fetched(foreign.XEN), "/dom0": of.image,
+             "/initramfs": initramfs({"": in_dom0}, in_initramfs)}
+    job = "\n".join([
+        "run /sbin/kexec -l /xen '--append=console=com1 com1=115200 dom0_mem=1000M' "
+        "'--module=/dom0 console=hvc0 loglevel=4 panic=-1' --module=/initramfs",
+        "run /sbin/kexec -e"])
+    with Guest(Machine(cpu="qemu64", memory=3072), kernel(FIRST), initramfs({"": job}, files),
+               "loglevel=4", log=log_folder) as guest:
+        guest.expect(r"NG-PROOF dom0 ")
+        for what in ("vmlinux", "elf"):
+            guest.expect("NG-RUN /sbin/domu")
+            facts = guest.facts()
+            assert facts["release"] == of.release
+            assert facts["cmdline"].endswith(f"ng.from={what}")
+            guest.expect(r"NG-PROOF domU ")
+            guest.expect(r"^xen$")
+        guest.expect(r"NG-PROOF both ")
 
 
 @pytest.mark.long_form
