@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * domu pv|pvh KERNEL INITRD MIB COMMAND-LINE: builds a domain with Xen's own domain builder,
- * libxenguest, in dom0, starts it, and copies what it writes to its console until it is gone, or LIMIT seconds
- * long.
+ * libxenguest, in dom0, starts it, and copies what it writes to its console until it is gone, or
+ * LIMIT seconds long.
  * With - for INITRD there is none.
  *
  * There is no xenstored here: a domain without an event channel to one goes on without.
