@@ -44,48 +44,6 @@ static const char *known_names(struct arena *a)
 	return list ? list : "?";
 }
 
-/* Does it only say that the file is something else altogether? */
-static bool is_mere_no(const struct diag *why)
-{
-	const char *reason = strchr(why->id, '/');
-
-	return strcmp(reason, "/no-magic") == 0 || strcmp(reason, "/other-class") == 0;
-}
-
-/* The first format that takes the file, or wanted, if it is not NULL and does. Of several reasons why
- * none does, the last that has looked into the file is kept. */
-static const struct image_type *find_taker(struct span file, const struct image_type *wanted,
-					   struct diag *why)
-{
-	struct diag one;
-
-	diag_clear(why);
-	for (size_t i = 0; x86_formats[i]; i++) {
-		if (wanted && x86_formats[i] != wanted)
-			continue;
-		diag_init(&one, NULL);
-		if (x86_formats[i]->probe(file, &one) == 0)
-			return x86_formats[i];
-		if (!why->id || !is_mere_no(&one)) {
-			diag_clear(why);
-			diag_take_failure(why, &one);
-		}
-	}
-	return NULL;
-}
-
-static const struct container *find_container(struct span file)
-{
-	struct diag ignored;
-
-	for (size_t i = 0; x86_containers[i]; i++) {
-		diag_init(&ignored, NULL);
-		if (x86_containers[i]->probe(file, &ignored) == 0)
-			return x86_containers[i];
-	}
-	return NULL;
-}
-
 /* One that nothing here opens is named at least. */
 static int refuse_unknown(const struct request *req, struct diag *diag)
 {
@@ -128,8 +86,8 @@ int probe_unwrap(struct request *req, const struct facts *facts, struct arena *a
 		return fail(diag, EINVAL, "probe/unknown-name", "--type=%.80s: known types are %s",
 			    req->type, known_names(a));
 	/* Whatever --type says: what is a kernel is not opened. */
-	while (!find_taker(req->kernel, NULL, &why)) {
-		const struct container *c = find_container(req->kernel);
+	while (!x86_find_format(req->kernel, NULL, &why)) {
+		const struct container *c = x86_find_container(req->kernel);
 		int r;
 
 		if (!c)
@@ -182,9 +140,9 @@ int probe_format(const struct request *req, const struct unwrapped *u,
 
 	diag_init(&why, NULL);
 	diag_init(&ignored, NULL);
-	found = find_taker(req->kernel, wanted, &why);
+	found = x86_find_format(req->kernel, wanted, &why);
 	if (!found && wanted) {
-		found = find_taker(req->kernel, NULL, &ignored);
+		found = x86_find_format(req->kernel, NULL, &ignored);
 		return fail(diag, EINVAL, "probe/type-differs",
 			    "'%s' is of type %s, not %s as --type says: %s", req->kernel_path,
 			    found ? found->name : "unknown", req->type, why.text);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
 #include "arch/x86/bzimage.h"
 #include "arch/x86/crash.h"
 #include "arch/x86/elf_image.h"
@@ -33,6 +35,46 @@ const struct container *const x86_containers[] = {
 	&uki_container,
 	NULL,
 };
+
+/* Does it only say that the file is something else altogether? */
+static bool is_mere_no(const struct diag *why)
+{
+	const char *reason = strchr(why->id, '/');
+
+	return strcmp(reason, "/no-magic") == 0 || strcmp(reason, "/other-class") == 0;
+}
+
+const struct image_type *x86_find_format(struct span file, const struct image_type *wanted,
+					 struct diag *why)
+{
+	struct diag one;
+
+	diag_clear(why);
+	for (size_t i = 0; x86_formats[i]; i++) {
+		if (wanted && x86_formats[i] != wanted)
+			continue;
+		diag_init(&one, NULL);
+		if (x86_formats[i]->probe(file, &one) == 0)
+			return x86_formats[i];
+		if (!why->id || !is_mere_no(&one)) {
+			diag_clear(why);
+			diag_take_failure(why, &one);
+		}
+	}
+	return NULL;
+}
+
+const struct container *x86_find_container(struct span file)
+{
+	struct diag ignored;
+
+	for (size_t i = 0; x86_containers[i]; i++) {
+		diag_init(&ignored, NULL);
+		if (x86_containers[i]->probe(file, &ignored) == 0)
+			return x86_containers[i];
+	}
+	return NULL;
+}
 
 const char *x86_unopened(struct span file)
 {

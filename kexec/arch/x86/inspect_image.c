@@ -302,42 +302,6 @@ void inspect_multiboot(struct inspection *in, struct span file, bool is_2)
 /* ---- the file ---- */
 
 /* Does it only say that the file is something else altogether? */
-static bool is_mere_no(const struct diag *why)
-{
-	const char *reason = strchr(why->id, '/');
-
-	return strcmp(reason, "/no-magic") == 0 || strcmp(reason, "/other-class") == 0;
-}
-
-static const struct image_type *find_format(struct span file, struct diag *why)
-{
-	struct diag one;
-
-	diag_clear(why);
-	for (size_t i = 0; x86_formats[i]; i++) {
-		diag_init(&one, NULL);
-		if (x86_formats[i]->probe(file, &one) == 0)
-			return x86_formats[i];
-		if (!why->id || !is_mere_no(&one)) {
-			diag_clear(why);
-			diag_take_failure(why, &one);
-		}
-	}
-	return NULL;
-}
-
-static const struct container *find_container(struct span file)
-{
-	struct diag ignored;
-
-	for (size_t i = 0; x86_containers[i]; i++) {
-		diag_init(&ignored, NULL);
-		if (x86_containers[i]->probe(file, &ignored) == 0)
-			return x86_containers[i];
-	}
-	return NULL;
-}
-
 static int open_layer(struct inspection *in, struct item *layers, const struct container *c,
 		      struct request *req, struct unpack_buffer *memory, struct diag *diag)
 {
@@ -366,10 +330,10 @@ static int unwrap(struct inspection *in, struct request *req, struct inspect_mem
 	struct diag why;
 
 	diag_init(&why, NULL);
-	for (size_t n = 0; !(*ret = find_format(req->kernel, &why)); n++) {
+	for (size_t n = 0; !(*ret = x86_find_format(req->kernel, NULL, &why)); n++) {
 		int r;
 
-		c = n < INSPECT_LAYERS_MAX ? find_container(req->kernel) : NULL;
+		c = n < INSPECT_LAYERS_MAX ? x86_find_container(req->kernel) : NULL;
 		if (!c)
 			return fail(diag, ENOEXEC, "inspect/no-image",
 				    "'%s' is no kernel image: %s [%s]", req->kernel_path, why.text,

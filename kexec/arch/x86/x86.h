@@ -14,6 +14,13 @@ extern const struct image_type *const x86_formats[];
 /* What holds kernels, in the order in which they are tried; the last is NULL. */
 extern const struct container *const x86_containers[];
 
+/* The first format that takes the file, or wanted, if it is not NULL and does. Of several reasons why
+ * none does, why keeps the last that has looked into the file. */
+const struct image_type *x86_find_format(struct span file, const struct image_type *wanted,
+					 struct diag *why);
+/* The first container that takes it, or NULL. */
+const struct container *x86_find_container(struct span file);
+
 /* What a file is that nothing here opens and that may hold a kernel, e.g. "an ELF file"; NULL if it
  * is nothing known. */
 const char *x86_unopened(struct span file);
