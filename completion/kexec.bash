@@ -15,7 +15,7 @@ _kexec_options() {
 _kexec_values() {
 	case $1 in
 	--initrd | --ramdisk | --dtb | --module | --addon) echo FILE ;;
-	--host-root) echo DIR ;;
+	--host-root | --boot-root) echo DIR ;;
 	--export) echo vmlinux elf bzimage ;;
 	--payload) echo elf gzip bzip2 lzma xz lzo lz4 zstd ;;
 	--output | -o) echo FILE ;;
@@ -28,6 +28,12 @@ _kexec_values() {
 	--serial-baud) echo 9600 19200 38400 57600 115200 ;;
 	--type | -t) echo bzImage bzImage64 multiboot2-x86 multiboot-x86 elf-x86_64 elf-x86 uki ;;
 	esac
+}
+
+# The boot entries by those ids that mean nothing to a shell: they are foreign text.
+_kexec_entries() {
+	PATH=$PATH:/usr/sbin:/sbin "$1" --list 2> /dev/null |
+		sed -n 's/^[* ][s ] [a-z]* *\([A-Za-z0-9._+:-][A-Za-z0-9._+:@-]*\)$/@\1/p; $a@default\n@saved'
 }
 
 _kexec_files() {
@@ -57,6 +63,8 @@ _kexec() {
 		values=$(sed 's/^\(.*\):\(.*\):\(..*\)$/--\2=/; s/^\(.*\):\(.*\):$/--\2/' <<< "$options")
 		mapfile -t COMPREPLY < <(compgen -W "$values" -- "$cur")
 		[[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace 2> /dev/null
+	elif [[ $cur == @* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(_kexec_entries "$1")" -- "$cur")
 	else
 		_kexec_files -f "$cur"
 	fi

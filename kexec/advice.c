@@ -42,6 +42,9 @@ static const struct {
 	{ "elf/linux-only", "leave the option out for what is no Linux kernel" },
 	{ "elfcorehdr/", "leave out what cuts the memory map to pieces (memmap=)" },
 	{ "elf-note/", DAMAGED },
+	{ "entries/", "kexec --list shows what is there, and why an entry cannot be used" },
+	{ "entries/unreadable", "run it as root, or leave out what others may not read" },
+	{ "entries/none", "--boot-root=DIR, if they are elsewhere; else name the kernel's file" },
 	{ "export/", "kexec --inspect shows what the image can do; doc/domain-builder.md what can be "
 		     "made of it" },
 	{ "export/no-room", "a lower --base, or a smaller initrd" },

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -54,11 +55,11 @@ static int troubled(const struct host_tree *t, const char *path, int error)
 
 /* ---- paths ---------------------------------------------------------------------------------- */
 
-static int open_below(const struct host_tree *t, const char *path, int flags)
+int host_open(const struct host_tree *t, const char *path, int flags, uint64_t more)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned int)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | more,
 	};
 	long fd;
 
@@ -72,6 +73,11 @@ static int open_below(const struct host_tree *t, const char *path, int flags)
 			break;
 	}
 	return fd < 0 ? troubled(t, path, errno) : (int)fd;
+}
+
+static int open_below(const struct host_tree *t, const char *path, int flags)
+{
+	return host_open(t, path, flags, 0);
 }
 
 int host_tree_open(const char *root, struct host_tree *ret)
@@ -349,6 +355,67 @@ int host_list(const struct host_tree *t, struct arena *a, const char *path, cons
 		return troubled(t, path, errno);
 	if (list.n > 0)
 		qsort(list.v, list.n, sizeof(*list.v), compare_numbers);
+	*ret = list;
+	return 0;
+}
+
+static bool ends_with(const char *name, const char *suffix)
+{
+	const size_t len = strlen(name), suffix_len = strlen(suffix);
+
+	return len > suffix_len && strcasecmp(name + len - suffix_len, suffix) == 0;
+}
+
+static int compare_names(const void *va, const void *vb)
+{
+	const char *const *a = va, *const *b = vb;
+
+	return strcmp(*a, *b);
+}
+
+static int add_name(struct arena *a, struct host_names *list, size_t *n_room, const char *name)
+{
+	if (list->n == *n_room) {
+		size_t more = *n_room ? *n_room * 2 : 32;
+		const char **bigger = arena_alloc_array(a, more, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		if (list->n > 0)
+			memcpy(bigger, list->v, list->n * sizeof(*bigger));
+		list->v = bigger;
+		*n_room = more;
+	}
+	list->v[list->n] = arena_strndup(a, name, strlen(name));
+	return list->v[list->n++] ? 0 : -ENOMEM;
+}
+
+int host_list_names(const struct host_tree *t, struct arena *a, const char *path,
+		    const char *suffix, size_t n_max, struct host_names *ret)
+{
+	__attribute__((cleanup(close_dir))) DIR *dir = NULL;
+	struct host_names list = { 0 };
+	size_t n_seen = 0, n_room = 0;
+	const struct dirent *entry;
+	int r = open_directory(t, path, &dir);
+
+	if (r < 0)
+		return r;
+	while (errno = 0, (entry = readdir(dir)) != NULL) {
+		if (n_seen++ > HOST_NAMES_MAX)
+			return -E2BIG;
+		if (entry->d_name[0] == '.' || !ends_with(entry->d_name, suffix))
+			continue;
+		if (list.n == n_max)
+			return -E2BIG;
+		r = add_name(a, &list, &n_room, entry->d_name);
+		if (r < 0)
+			return r;
+	}
+	if (errno != 0)
+		return troubled(t, path, errno);
+	if (list.n > 1)
+		qsort(list.v, list.n, sizeof(*list.v), compare_names);
 	*ret = list;
 	return 0;
 }

@@ -54,6 +54,9 @@ must_check int host_file_read_start(const struct host_tree *t, struct arena *a, 
 /* The last component of what a symbolic link says; printable, without blanks. */
 printf_like(4, 5) must_check int host_link_name(const struct host_tree *t, struct arena *a,
 						const char **ret, const char *path, ...);
+/* A descriptor; -errno. flags as of open(), more of what openat2() calls resolve: ignored for the
+ * machine's own root. -ENOSYS: the running kernel has no openat2(). */
+must_check int host_open(const struct host_tree *t, const char *path, int flags, uint64_t more);
 bool host_has_directory(const struct host_tree *t, const char *path);
 
 /*
@@ -66,5 +69,14 @@ struct host_numbers {
 };
 must_check int host_list(const struct host_tree *t, struct arena *a, const char *path,
 			 const char *prefix, size_t n_max, struct host_numbers *ret);
+
+/* The names in a directory that end so, in whatever case, without hidden ones; sorted. -E2BIG as
+ * above. */
+struct host_names {
+	const char **v;
+	size_t n;
+};
+must_check int host_list_names(const struct host_tree *t, struct arena *a, const char *path,
+			       const char *suffix, size_t n_max, struct host_names *ret);
 
 #endif

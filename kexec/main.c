@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "entries_run.h"
 #include "explain.h"
 #include "export_run.h"
 #include "host.h"
@@ -352,8 +353,25 @@ static int flush(int status)
 	return STATUS_FAILED;
 }
 
+/* A kernel named as @ENTRY becomes the files of that entry. */
+static int run_entry(const struct options *o, struct arena *a, struct options *ret,
+		     struct diag *diag)
+{
+	struct diag ignored;
+
+	if (entries_resolve(o, a, ret, diag) == 0)
+		return STATUS_OK;
+	diag_init(&ignored, NULL);
+	report_warnings(stderr, diag);
+	if (o->json && report_json_failure(stdout, diag, &ignored) < 0)
+		report_failure(stderr, &ignored, NULL);
+	report_failure(stderr, diag, NULL);
+	return STATUS_FAILED;
+}
+
 static int run(const struct options *o, struct arena *a, struct diag *diag)
 {
+	struct options of_entry;
 	int status = STATUS_OK;
 
 	if (o->help) {
@@ -372,8 +390,16 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 		return run_status(o, a, diag);
 	if (o->check || o->show || o->last)
 		return questions_answer(o, a, diag);
+	if (o->list)
+		return entries_list(o, a, diag);
 	if (o->unload || o->unload_crash)
 		return run_unload(o, a, diag);
+	if (entries_is_one(o)) {
+		status = run_entry(o, a, &of_entry, diag);
+		if (status != STATUS_OK)
+			return flush(status);
+		o = &of_entry;
+	}
 	if (o->inspect)
 		return run_inspect(o, a, diag);
 	if (o->export.kind != EXPORT_NONE)

@@ -287,12 +287,12 @@ static int settle_load(struct parse *p)
 static int settle_question(struct parse *p)
 {
 	struct options *o = &p->out;
-	const char *name = o->check ? "check" : o->show ? "show" : "last";
-	const bool is_last = o->last;
+	const char *name = o->check ? "check" : o->show ? "show" : o->list ? "list" : "last";
+	const bool is_last = o->last || o->list;
 
-	if (o->check + o->show + o->last > 1)
+	if (o->check + o->show + o->last + o->list > 1)
 		return fail(p->diag, EINVAL, "options/question",
-			    "--check, --show and --last are three questions: one in one call");
+			    "--check, --show, --last and --list are questions: one in one call");
 	if (p->asked_exec || p->asked_unload || o->force ||
 	    (is_last && (p->asked_load || p->asked_panic)))
 		return fail(p->diag, EINVAL, "options/question",
@@ -323,7 +323,8 @@ static int settle_mode(struct parse *p)
 
 	/* As ever these go before whatever else was asked. */
 	if (p->is_done || p->asked_status)
-		o->force = o->check = o->show = o->last = o->inspect = o->rehearse = false;
+		o->force = o->check = o->show = o->last = o->list = o->inspect = o->rehearse =
+			false;
 	if (p->is_done)
 		return 0;
 	if (p->asked_status) {
@@ -333,7 +334,7 @@ static int settle_mode(struct parse *p)
 	}
 	if (p->not_yet)
 		return fail_not_yet(p, p->not_yet);
-	if (o->check || o->show || o->last)
+	if (o->check || o->show || o->last || o->list)
 		return settle_question(p);
 	r = p->asked_unload ? settle_unload(p) :
 	    o->jump_back_helper ? settle_helper(p) : settle_load(p);
@@ -349,7 +350,7 @@ static int settle_mode(struct parse *p)
 	if (o->host_root && !o->dry_run)
 		return fail(p->diag, EINVAL, "options/host-root",
 			    "--host-root describes another machine: it goes with --dry-run, "
-			    "--check, --show and --last only");
+			    "--check, --show, --last and --list only");
 	return 0;
 }
 
@@ -461,6 +462,9 @@ static void note_ignored(struct parse *p)
 	    *list_given(p, is_about_load))
 		warn(p->diag, "options/no-effect", "no effect, as nothing is loaded: %s",
 		     list_given(p, is_about_load));
+	if (o->boot_root && !o->list && !(o->load && o->kernel && o->kernel[0] == '@'))
+		warn(p->diag, "options/no-effect",
+		     "--boot-root has no effect: it goes with --list and @ENTRY");
 	if (o->load && !o->load_crash && p->crash_only)
 		warn(p->diag, "options/no-effect", "--%s has no effect without -p",
 		     p->crash_only->name);

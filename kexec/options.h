@@ -22,9 +22,9 @@ enum call {
 };
 
 struct options {
-	/* What to do. help, version, print_ckr_size, status*, check, show, last, unload* each stand
-	 * alone: when one of
-	 * them is set, no other of this block is, except that help_status goes with help. */
+	/* What to do. help, version, print_ckr_size, status*, check, show, last, list, unload*
+	 * each stand alone: when one of them is set, no other of this block is, except that
+	 * help_status goes with help. */
 	bool help;
 	int help_status;	/* exit status after the help: 1 for -?, as ever */
 	bool version;
@@ -36,6 +36,7 @@ struct options {
 	bool show;		/* --show: with show_load, show_crash, one at least */
 	bool show_load, show_crash;
 	bool last;		/* --last */
+	bool list;		/* --list: the boot entries */
 	bool unload;		/* -u */
 	bool unload_crash;	/* -p -u */
 	bool load;		/* plan and load kernel ... */
@@ -67,7 +68,8 @@ struct options {
 	 * then prefers kexec_load; with CALL_FILE there is a note "options/no-effect". */
 	const char *needs_kexec_load;
 
-	const char *kernel;		/* path; NULL if none was named */
+	const char *kernel;		/* path, or "@ENTRY" (entries_run.h); NULL if none was named */
+	const char *boot_root;		/* where boot entries are; NULL: /boot and the like */
 	const char *const *initrds;	/* paths, in the order given */
 	size_t n_initrds;
 	const char *const *modules;	/* as given: a path, then perhaps a blank and arguments */

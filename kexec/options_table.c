@@ -266,6 +266,14 @@ static int take_host_root(struct parse *p, const struct option_row *row, const c
 	return 0;
 }
 
+static int take_boot_root(struct parse *p, const struct option_row *row, const char *value)
+{
+	if (*value == '\0')
+		return bad_value(p, row, value, "the name of a folder");
+	p->out.boot_root = value;
+	return 0;
+}
+
 static int take_entry_32bit(struct parse *p, const struct option_row *row, const char *value)
 {
 	(void)row, (void)value;
@@ -557,6 +565,8 @@ const struct option_row option_table[] = {
 		  "with -l or -p, only that one" },
 	{ "last", .is_ours = true, .group = GROUP_ACTION, SETS(out.last),
 	  .help = "how this kernel was started by kexec, and how\nlong each part of that took" },
+	{ "list", .is_ours = true, .group = GROUP_ACTION, SETS(out.list),
+	  .help = "the boot entries of this machine; each is loaded as\nkexec -l @ENTRY" },
 	{ "print-ckr-size", .group = GROUP_ACTION, SETS(out.print_ckr_size),
 	  .help = "print the bytes reserved for a crash kernel" },
 	{ "help", 'h', .group = GROUP_ACTION, SETS(out.help), .help = "print this" },
@@ -581,6 +591,9 @@ const struct option_row option_table[] = {
 	  .help = "a file for a multiboot image, in quotes with\narguments behind it; once for each" },
 	{ "type", 't', .group = GROUP_KERNEL, .take = take_type, .value = "TYPE",
 	  .help = "insist on this image type, e.g. bzImage" },
+	{ "boot-root", .is_ours = true, .group = GROUP_KERNEL, .take = take_boot_root,
+	  .value = "DIR",
+	  .help = "where boot entries are (--list, @ENTRY); default:\n/boot, /efi, /boot/efi" },
 	{ "profile", .is_ours = true, .group = GROUP_KERNEL, .is_load_only = true,
 	  .take = take_profile, .value = "WHICH",
 	  .help = "of a unified kernel image (UKI): this profile,\nby number or ID" },

@@ -24,7 +24,7 @@ NOBODY = 65534
 
 # The first word is an option, whatever follows; with one of these, nothing is loaded or started.
 CHANGES_NOTHING = ("--dry-run", "--inspect", "--export=vmlinux", "--export=elf", "--export=bzimage", "-h", "-?", "--help", "-v", "--version", "-S", "--status",
-                   "--print-ckr-size", "--check", "--show", "--last")
+                   "--print-ckr-size", "--check", "--show", "--last", "--list")
 BESIDE_LOAD = re.compile(r"-[acsd]|--json|--no-cma|--force-dtb|--(initrd|append)=.*|[^-].*")
 
 REASON = re.compile(r"kexec: (?!try: |warning: |note: )(?P<text>.+) "

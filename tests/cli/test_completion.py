@@ -90,6 +90,41 @@ def test_bash_offers_files(tmp_path):
     assert sorted(bash(f"{tmp_path}/")) == files
     assert sorted(bash("-l", f"--initrd={tmp_path}/")) == files
     assert bash(f"--host-root={tmp_path}/") == files[:1]
+    assert bash(f"--boot-root={tmp_path}/") == files[:1]
+
+
+LISTED = """*s bls       debian-6.1+b.conf
+    title     Debian
+   grub      $(touch /tmp/x)
+   grub      two words
+"""
+
+
+def listing(folder):
+    """A kexec that lists these entries."""
+    program = folder / "kexec"
+    program.write_text(f"#!/bin/sh\n[ \"$1\" = --list ] && cat <<'E'\n{LISTED}E\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_bash_offers_entries(tmp_path):
+    said = shell("bash", "--norc", "-c", f"""
+        . {BASH}
+        COMP_WORDS=(kexec -l @) COMP_CWORD=2
+        _kexec {listing(tmp_path)} @ -l
+        printf '%s\\n' "${{COMPREPLY[@]}}" """).split()
+    assert sorted(said) == ["@debian-6.1+b.conf", "@default", "@saved"]
+
+
+def test_zsh_offers_entries(tmp_path):
+    if not shutil.which("zsh"):
+        pytest.skip("no zsh")
+    said = shell("zsh", "-f", "-c", f"""
+        _arguments() {{ PREFIX=@; _kexec_kernels }}
+        compadd() {{ print -rl -- ${{(P)2}} }}
+        words=({listing(tmp_path)}); . {ZSH}""").split()
+    assert sorted(said) == ["@debian-6.1+b.conf", "@default", "@saved"]
 
 
 def test_zsh_offers_every_option():

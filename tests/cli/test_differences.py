@@ -17,6 +17,7 @@ SHOWN = {
     "Coming back from a 32-bit kernel": "tests/cli/test_jump_back.py test_refused",
     "`--load-live-update`": "tests/unit/test_options.c test_every_row",
     "`-d -S` says the same": "line: [c] -d -S",
+    "A kernel named `@...`": "tests/cli/test_entries.py test_a_file_with_an_at_sign",
     "Words after the kernel are ignored": "tests/cli/test_callers.py test_option_after_the_kernel",
     "The last `--append` wins": "tests/unit/test_options.c test_append",
     "`--append`, `--initrd` and others of a load fail": "tests/unit/test_options.c "

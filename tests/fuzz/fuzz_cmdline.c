@@ -22,7 +22,7 @@ static void require(bool is_true)
 static void require_sane(const struct options *o)
 {
 	int n_modes = o->help + o->version + o->print_ckr_size + o->status + o->status_crash +
-		      o->check + o->show + o->last + o->unload + o->unload_crash +
+		      o->check + o->show + o->last + o->list + o->unload + o->unload_crash +
 		      (o->load || o->exec || o->bare_reboot);
 
 	require(n_modes >= 1);

@@ -19,7 +19,7 @@ ID = r'"([a-z0-9]+(?:-[a-z0-9]+)*/[a-z0-9]+(?:-[a-z0-9]+)*)"'
 CALL = re.compile(r"\b(fail|fail_errno|note|warn|found|fail_\w+|note_\w+|warn_\w+)\s*\(([^;{}]*?)" + ID)
 TEXT = re.compile(r'\s*,\s*(?:[A-Za-z_][\w>.-]*\s*\?\s*)?((?:"(?:[^"\\]|\\.)*"|\s|PRI[a-zA-Z0-9]+)+)')
 PRINTED = re.compile(r'(?:"(?:[^"\\]|\\.)*"\s*)*"[^"]*\[[a-z0-9-]+/[a-z0-9-]+\]\\n"')
-NOT_IDS = ("proc/", "sys/", "dev/", "etc/", "boot/", "efi/", "usr/", "run/")
+NOT_IDS = ("proc/", "sys/", "dev/", "etc/", "boot/", "efi/", "usr/", "run/", "loader/", "grub/", "grub2/")
 HEAD = """# What can be said, by id
 
 Each failure, warning and note has an id in brackets behind it, and under `error.id` and `notes[].id` in

@@ -37,7 +37,7 @@ def kind_of(value):
     """The schema that an output is to be held against."""
     if "verdicts" in value and "entries" in value:
         return "inspect"
-    for name in ("error", "check", "show", "last", "rehearsal"):
+    for name in ("error", "check", "show", "last", "list", "rehearsal"):
         if name in value:
             return "failure" if name == "error" else name
     return "plan" if "segments" in value else None

@@ -103,6 +103,7 @@ static void test_questions(void **state)
 	mode_is("--check", "");
 	mode_is("--show", "");
 	mode_is("--last", "");
+	mode_is("--list", "");
 	parses(&t, "--check --host-root=/x --json");
 	assert_true(t.o.check && t.o.check_load && t.o.check_crash && t.o.check_file && t.o.json);
 	done(&t);
@@ -122,6 +123,13 @@ static void test_questions(void **state)
 	fails("--check K", "options/question");
 	fails("--check --dry-run", "options/question");
 	fails("--last --initrd=x", "options/question");
+	fails("--list -p", "options/question");
+	fails("--list --last", "options/question");
+	fails("--list @a", "options/question");
+	fails("--boot-root= @a", "options/bad-value");
+	parses(&t, "--list --boot-root=/b --host-root=/x --json");
+	assert_true(t.o.list && t.o.json && strcmp(t.o.boot_root, "/b") == 0);
+	done(&t);
 }
 
 static void test_modes(void **state)
