@@ -44,6 +44,7 @@ static const struct {
 	{ "elf-note/", DAMAGED },
 	{ "entries/", "kexec --list shows what is there, and why an entry cannot be used" },
 	{ "entries/unreadable", "run it as root, or leave out what others may not read" },
+	{ "entries/grub", "name the files instead: kexec -l KERNEL --initrd=... --append=..." },
 	{ "entries/none", "--boot-root=DIR, if they are elsewhere; else name the kernel's file" },
 	{ "export/", "kexec --inspect shows what the image can do; doc/domain-builder.md what can be "
 		     "made of it" },

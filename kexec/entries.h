@@ -71,6 +71,7 @@ enum entry_file_kind {
 	ENTRY_FILE_GRUB_CFG,
 	ENTRY_FILE_GRUB_CUSTOM, /* custom.cfg beside it */
 	ENTRY_FILE_GRUBENV,
+	ENTRY_FILE_GRUB_FOLDER, /* the names of all files there, a newline behind each */
 	ENTRY_FILE_EXTLINUX,
 };
 

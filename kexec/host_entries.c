@@ -18,6 +18,7 @@
 
 #define FILES_MAX	 1024 /* of one folder */
 #define TEXT_MAX	 (1024 * 1024)
+#define GRUB_NAMES_MAX	 256 /* of files in GRUB's folder */
 #define UKI_MAX		 (4 * GIB)
 #define GUID		 "-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 #define EFI_VARIABLE_MAX (4 + 2 * ENTRY_NAME_MAX + 2)
@@ -27,6 +28,7 @@ struct host_place {
 	struct host_tree folder; /* confined to dir */
 	struct host_tree fs; /* to the root of the file system that it is in */
 	bool is_all; /* both are one, and paths that begin with /boot may be within */
+	const char *subtree; /* the part of that file system which its root is; NULL: unknown */
 	struct stat stat;
 	struct entry_file *files;
 	size_t n_files;
@@ -141,8 +143,54 @@ static void read_folder(struct reader *r, struct host_place *p, const char *fold
 	}
 }
 
+static void add_folder(struct reader *r, struct host_place *p, const char *folder)
+{
+	struct host_names names = { 0 };
+	const char *text = "";
+
+	if (host_list_names(&p->folder, r->arena, folder, "", GRUB_NAMES_MAX, &names) < 0)
+		return;
+	for (size_t i = 0; i < names.n && text; i++)
+		text = arena_printf(r->arena, "%s%s\n", text, names.v[i]);
+	if (text)
+		add_file(r, p, ENTRY_FILE_GRUB_FOLDER, folder, span_of(text, strlen(text)));
+	else
+		r->is_short = true;
+}
+
+/* The first of both that is there: Fedora and SUSE say grub2. */
+static void read_grub(struct reader *r, struct host_place *p)
+{
+	static const char *const folders[] = { "grub", "grub2" };
+
+	for (size_t i = 0; i < array_len(folders); i++) {
+		const char *folder = folders[i];
+
+		if (!read_text(r, p, ENTRY_FILE_GRUB_CFG,
+			       arena_printf(r->arena, "%s/grub.cfg", folder)))
+			continue;
+		read_text(r, p, ENTRY_FILE_GRUB_CUSTOM,
+			  arena_printf(r->arena, "%s/custom.cfg", folder));
+		read_text(r, p, ENTRY_FILE_GRUBENV, arena_printf(r->arena, "%s/grubenv", folder));
+		add_folder(r, p, folder);
+		return;
+	}
+}
+
+static void read_extlinux(struct reader *r, struct host_place *p)
+{
+	static const char *const names[] = { "extlinux/extlinux.conf", "extlinux.conf",
+					     "syslinux/syslinux.cfg", "syslinux.cfg" };
+
+	for (size_t i = 0; i < array_len(names); i++)
+		if (read_text(r, p, ENTRY_FILE_EXTLINUX, names[i]))
+			return;
+}
+
 static void read_place(struct reader *r, struct host_place *p)
 {
+	read_grub(r, p);
+	read_extlinux(r, p);
 	read_text(r, p, ENTRY_FILE_LOADER_CONF, "loader/loader.conf");
 	read_folder(r, p, "loader/entries", ".conf", ENTRY_FILE_BLS);
 	read_folder(r, p, "EFI/Linux", ".efi", ENTRY_FILE_UKI);
@@ -186,6 +234,7 @@ static void add_place(struct reader *r, const char *dir, int fd, const struct ho
 	if (fs < 0)
 		goto out;
 	p->fs = confined(r, fs);
+	p->subtree = mount ? mount->root : NULL;
 	p->uuid = mount ? host_mount_uuid(&r->base, mount, r->arena) : NULL;
 	read_place(r, p);
 	if (p->n_files > 0) {
@@ -276,32 +325,49 @@ static const char *read_variable(const struct reader *r, const char *name)
 
 /* ---- paths of entries ---- */
 
+/* One step: no link, and nothing of another file system. */
+static int step(int fd, const char *name, dev_t dev)
+{
+	int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int r = next < 0 ? -errno : 0;
+	struct stat st;
+
+	if (r == 0 && fstat(next, &st) < 0)
+		r = -errno;
+	else if (r == 0)
+		r = S_ISLNK(st.st_mode) ? -ELOOP : st.st_dev != dev ? -EXDEV : 0;
+	if (r < 0 && next >= 0)
+		close(next);
+	return r < 0 ? r : next;
+}
+
 /* The way of kernels before 5.6: step by step, and no step is a link or leads up. */
 static int walk(int fd, const char *path)
 {
 	int at = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	struct stat st;
 
+	if (at < 0 || fstat(at, &st) < 0)
+		return -errno;
 	while (at >= 0) {
-		char name[NAME_MAX + 1];
+		char name[NAME_MAX + 1] = "";
 		size_t len;
 		int next;
 
 		path += strspn(path, "/");
 		len = strcspn(path, "/");
 		if (len == 0)
-			return at;
-		if (len > NAME_MAX || (len == 2 && memcmp(path, "..", 2) == 0)) {
-			close(at);
-			return len == 2 ? -EXDEV : -ENAMETOOLONG;
-		}
-		memcpy(name, path, len);
-		name[len] = '\0';
-		next = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+			break;
+		if (len <= NAME_MAX)
+			memcpy(name, path, len);
+		next = len > NAME_MAX	       ? -ENAMETOOLONG :
+		       strcmp(name, "..") == 0 ? -EXDEV :
+						 step(at, name, st.st_dev);
 		close(at);
 		at = next;
 		path += len;
 	}
-	return -errno;
+	return at;
 }
 
 static int open_path(const struct host_tree *t, const char *path)
@@ -318,6 +384,7 @@ static int open_in_place(const struct host_place *p, const struct boot_entry *e,
 			 struct arena *a)
 {
 	const char *slash = strrchr(e->file, '/');
+	const size_t subtree_len = p->subtree ? strlen(p->subtree) : 0;
 	int fd;
 
 	if (path[0] != '/') {
@@ -328,6 +395,12 @@ static int open_in_place(const struct host_place *p, const struct boot_entry *e,
 		return path ? open_path(&p->folder, path) : -ENOMEM;
 	}
 	fd = open_path(e->kind == ENTRY_UKI ? &p->folder : &p->fs, path);
+	/* GRUB sees all of a btrfs, and of it a part is mounted: "/@/boot/vmlinuz". */
+	if (fd == -ENOENT && subtree_len > 1 && strncmp(path, p->subtree, subtree_len) == 0 &&
+	    path[subtree_len] == '/') {
+		path += subtree_len;
+		fd = open_path(&p->fs, path);
+	}
 	if (fd == -ENOENT && p->is_all && strncmp(path, "/boot/", 6) == 0)
 		fd = open_path(&p->fs, path + 5);
 	return fd;

@@ -37,9 +37,12 @@ static bool parse_line(struct span line, struct arena *a, struct host_mount *ret
 {
 	struct span word;
 
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < 4; i++)
 		if (!text_next_word(&line, &word))
 			return false;
+	ret->root = unescape(word, a);
+	if (!text_next_word(&line, &word))
+		return false;
 	ret->point = unescape(word, a);
 	do {
 		if (!text_next_word(&line, &word))
@@ -51,7 +54,7 @@ static bool parse_line(struct span line, struct arena *a, struct host_mount *ret
 	if (!text_next_word(&line, &word))
 		return false;
 	ret->source = unescape(word, a);
-	return ret->point && ret->type && ret->source && ret->point[0] == '/';
+	return ret->root && ret->point && ret->type && ret->source && ret->point[0] == '/';
 }
 
 static bool probe_confinement(const struct host_tree *t)

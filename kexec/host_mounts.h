@@ -10,6 +10,7 @@
 #define HOST_MOUNTS_MAX 4096
 
 struct host_mount {
+	const char *root;	/* the part of the file system that is there: "/", or "/@" of btrfs */
 	const char *point; /* an absolute path */
 	const char *type; /* of the file system: "vfat" */
 	const char *source; /* "/dev/sda1", or a word that is no device */

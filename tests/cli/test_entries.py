@@ -4,14 +4,17 @@
 import hashlib
 import json
 import os
+import pathlib
+import sys
 
 import pytest
 
+import grub
 import images
 import pe
 import plans
 from kexec_run import NOBODY, run
-from machines import GIB, Machine, pc as pc_map
+from machines import GIB, MIB, Machine, pc as pc_map
 
 LINE = "root=UUID=1-2-3 ro quiet"
 INITRD = b"an initrd that nobody unpacks"
@@ -123,23 +126,29 @@ def test_several_initrds_and_options(boot):
     assert initrd_of(plan) == digest(b"microcode", INITRD)
 
 
-def test_other_modes_take_entries(boot):
+def test_other_modes_take_entries(boot, folder):
     typical(boot)
     out = run("--inspect", "--json", boot.machine, boot.option, "@").done().out
     assert plans.parse(out)["type"] == "bzImage"
     result = run("--dry-run", "-p", boot.machine, boot.option, "@")
     assert result.reasons()[-1]["id"] == "crash/no-reservation", result
+    (folder / "crash").mkdir()
+    crash = Machine(pc_map(4 * GIB), crash_kernel=(1 << 30, (1 << 30) + 512 * MIB)).write(folder / "crash")
+    result = run("--dry-run", "-p", "--json", crash, boot.option, "@")
+    assert result.status == 0 and json.loads(result.out)["cmdline"].endswith(LINE), result
     assert run("--dry-run", "-s", boot.machine, boot.option, "@").status == 0
 
 
 @pytest.mark.parametrize("kernel", ["6.1-cloud", "7-amd64"])
-def test_real_kernels(boot, kernel):
+def test_real_kernels(boot, folder, kernel):
     path = images.path(kernel)
     boot.put("real/vmlinuz", path.read_bytes())
     typical(boot, linux="/real/vmlinuz")
     said = boot.entries()["debian-6.1.conf"]
     assert said["usable"] and said["kernel"] == "/real/vmlinuz"
     assert boot.plan("@")["cmdline"] == LINE
+    run("--export=vmlinux", "-o", folder / "vmlinux", boot.option, "@").done()
+    assert (folder / "vmlinux").read_bytes()[:4] == b"\x7fELF"
 
 
 def test_rehearsed(boot):
@@ -217,6 +226,25 @@ def test_paths_stay_within(boot, folder):
                    "relative.conf": "entries/no-file", "inside.conf": None,
                    "fifo.conf": "entries/no-regular-file"}
     assert boot.plan("@inside")["cmdline"] == LINE
+
+
+def test_without_openat2(boot, folder):
+    """As on a kernel before 5.6: links and ".." are refused, whole paths are not."""
+    (boot.folder / "link").symlink_to("vmlinuz-6.1")
+    (boot.folder / "folder").symlink_to("loader")
+    (folder / "secret").write_bytes(images.small())
+    typical(boot, "good")
+    typical(boot, "dots", linux="/../secret")
+    typical(boot, "link", linux="/link")
+    typical(boot, "deep", linux="/folder/entries/good.conf")
+    expected = {"good.conf": None, "dots.conf": "entries/path-escapes",
+                "link.conf": "entries/unreachable", "deep.conf": "entries/unreachable"}
+    filtered = pathlib.Path(__file__).with_name("under_filter.py")
+    result = run("--list", "--json", boot.option,
+                 between=[sys.executable, "-B", str(filtered), "openat2"])
+    said = json.loads(result.done().out)["list"]["entries"]
+    assert {entry["id"]: entry["why_id"] for entry in said} == expected
+    assert boot.why("link.conf") is None
 
 
 def test_ambiguous_and_unknown(boot):
@@ -399,3 +427,305 @@ def test_mounts(tree):
     assert {name: (e["folder"], e["why_id"]) for name, e in entries.items()} == {
         "root.conf": ("/boot", None), "wrong.conf": ("/boot", "entries/no-file"),
         "uki.efi": ("/the esp", None)}
+
+
+# ---------------------------------------------------------------------------------------------- GRUB
+
+
+@pytest.fixture
+def debian(tree):
+    """A machine of whose root file system /boot is a folder, with two kernels and GRUB's menu of them."""
+    (tree.root / "proc/self").mkdir(exist_ok=True)
+    (tree.root / "proc/self/mountinfo").write_text("1 0 8:2 / / rw - ext4 /dev/sda2 rw\n")
+    uuids = tree.root / "dev/disk/by-uuid"
+    uuids.mkdir(parents=True)
+    (uuids / grub.UUID).symlink_to("../../sda2")
+    for release in ("6.1.0-9-amd64", "6.1.0-28-amd64"):
+        tree.put(f"vmlinuz-{release}", images.small())
+        tree.put(f"initrd.img-{release}", INITRD + release.encode())
+    for name in ("vmlinuz-6.1", "initrd.img-6.1"):
+        (tree.folder / name).unlink()
+    return tree
+
+
+def test_menu_of_grub_mkconfig(debian, folder):
+    grub.mkconfig(folder, debian.folder)
+    said = debian.list()["list"]
+    assert said["loader"] == "grub" and all(e["usable"] for e in said["entries"]), said
+    assert [(e["id"].replace(f"-{grub.UUID}", ""), [m["index"] for m in e["menu"]], e["kernel"],
+             e["options"]) for e in said["entries"]] == [
+        ("gnulinux-simple", [0], "/boot/vmlinuz-6.1.0-28-amd64", "root=/dev/sda2 ro quiet"),
+        ("gnulinux-6.1.0-28-amd64-advanced", [1, 0], "/boot/vmlinuz-6.1.0-28-amd64",
+         "root=/dev/sda2 ro quiet"),
+        ("gnulinux-6.1.0-28-amd64-recovery", [1, 1], "/boot/vmlinuz-6.1.0-28-amd64",
+         "root=/dev/sda2 ro single"),
+        ("gnulinux-6.1.0-9-amd64-advanced", [1, 2], "/boot/vmlinuz-6.1.0-9-amd64",
+         "root=/dev/sda2 ro quiet"),
+        ("gnulinux-6.1.0-9-amd64-recovery", [1, 3], "/boot/vmlinuz-6.1.0-9-amd64",
+         "root=/dev/sda2 ro single")]
+    assert debian.default() == f"gnulinux-simple-{grub.UUID}"
+    title = "Debian GNU/Linux, with Linux 6.1.0-9-amd64"
+    for name in ("1>2", f"Advanced options for Debian GNU/Linux>{title}", title,
+                 "gnulinux-6.1.0-9-amd64-adv", f"1>gnulinux-6.1.0-9-amd64-advanced-{grub.UUID}",
+                 f"gnulinux-advanced-{grub.UUID}>2", "grub:*6.1.0-9*advanced*"):
+        plan = json.loads(run("--dry-run", "--json", debian.machine, "--initrd-unpack=no",
+                              f"@{name}").done().out)
+        assert plan["cmdline"] == "root=/dev/sda2 ro quiet"
+        assert initrd_of(plan) == digest(INITRD + b"6.1.0-9-amd64"), name
+
+
+def test_saved_and_next_entry(debian, folder):
+    grub.mkconfig(folder, debian.folder, "GRUB_DEFAULT=saved\n")
+    assert debian.default() == f"gnulinux-simple-{grub.UUID}"
+    name = f"gnulinux-6.1.0-9-amd64-advanced-{grub.UUID}"
+    env = debian.folder / "grub/grubenv"
+    grub.editenv(env, saved_entry=f"gnulinux-advanced-{grub.UUID}>{name}")
+    assert debian.default() == name and debian.entries()[name]["saved"]
+    grub.editenv(env, saved_entry="1>3")
+    assert debian.default() == f"gnulinux-6.1.0-9-amd64-recovery-{grub.UUID}"
+    grub.editenv(env, saved_entry="1>3", next_entry="1>0")
+    assert debian.default() == f"gnulinux-6.1.0-28-amd64-advanced-{grub.UUID}"
+    assert debian.list()["list"]["one_shot"]
+    grub.editenv(env, saved_entry="nosuch")
+    said = debian.list()["list"]
+    assert debian.default() is None and "'nosuch'" in said["default_why"]
+    run("--dry-run", debian.machine, "@").failed("entries/not-known", says=["nosuch"])
+    # A submenu is no entry.
+    grub.editenv(env, saved_entry="1")
+    assert debian.default() is None
+
+
+def test_broken_grubenv(debian, folder):
+    grub.mkconfig(folder, debian.folder, "GRUB_DEFAULT=saved\n")
+    grub.editenv(debian.folder / "grub/grubenv", saved_entry="1>3")
+    whole = (debian.folder / "grub/grubenv").read_bytes()
+    for data in (whole[:-1], whole + b"#", b"x" + whole[1:], whole.replace(b"saved_", b"saved \0", 1),
+                 whole.replace(b"=1>3\n", b"=1>3#"), bytes(1024)):
+        debian.put("grub/grubenv", data)
+        result = run("--list", debian.machine)
+        assert result.status == 0 and b"[entries/grubenv]" in result.err, data
+        # GRUB may read it otherwise: what it would say is not known.
+        assert debian.default() is None
+
+
+def test_a_partition_for_boot(debian, folder):
+    """Its paths begin there, and a search for another file system is none for it."""
+    grub.mkconfig(folder, debian.folder, has_boot_partition=True)
+    mountinfo = debian.root / "proc/self/mountinfo"
+    mountinfo.write_text("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /boot rw - ext4 /dev/sda2 rw\n")
+    entries = debian.entries()
+    assert all(e["usable"] for e in entries.values())
+    assert {e["kernel"] for e in entries.values()} == \
+        {"/vmlinuz-6.1.0-9-amd64", "/vmlinuz-6.1.0-28-amd64"}
+    mountinfo.write_text("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:3 / /boot rw - ext4 /dev/sda3 rw\n")
+    entries = debian.entries()
+    assert {e["why_id"] for e in entries.values()} == {"entries/grub-disk"}
+    assert all(grub.UUID in e["why"] and "grub/grub.cfg line" in e["why"] for e in entries.values())
+
+
+def test_a_subvolume(debian):
+    debian.put("grub/grub.cfg", "menuentry a { linux /@/boot/vmlinuz-6.1.0-9-amd64 a\n}\n"
+               "menuentry b { linux /boot/vmlinuz-6.1.0-9-amd64 b\n}\n"
+               "menuentry c { linux /@x/boot/vmlinuz-6.1.0-9-amd64 c\n}\n")
+    mountinfo = debian.root / "proc/self/mountinfo"
+    mountinfo.write_text("1 0 0:30 /@ / rw - btrfs /dev/sda2 rw,subvol=/@\n")
+    assert {name: e["usable"] for name, e in debian.entries().items()} == \
+        {"a": True, "b": True, "c": False}
+    mountinfo.write_text("1 0 0:30 / / rw - btrfs /dev/sda2 rw\n")
+    assert not debian.entries()["a"]["usable"]
+
+
+def script(boot, text, custom=None, name="grub/grub.cfg"):
+    boot.put(name, text)
+    if custom is not None:
+        boot.put("grub/custom.cfg", custom)
+    return boot.entries()
+
+
+@pytest.mark.parametrize("text, why, says", [
+    ("search --label boot --set=root\nmenuentry a { linux /vmlinuz-6.1 }", "entries/grub-disk", "line 1"),
+    ("menuentry a { linux (hd0,gpt1)/vmlinuz-6.1 }", "entries/grub-disk", "hd0,gpt1"),
+    ("menuentry a { linux /vmlinuz-6.1 $cmdpath }", "entries/grub-unknown", "line 1"),
+    ("if loadfont x; then set a=b; fi\nmenuentry a {\n linux /vmlinuz-6.1 $a\n}", "entries/grub-unknown",
+     "line 1: whether 'loadfont x' holds is not known"),
+    ("menuentry a {\n if keystatus --shift; then linux /vmlinuz-6.1\n fi\n}", "entries/grub-condition",
+     "keystatus --shift"),
+    ("if [ -e /flag ]; then\n menuentry a { linux /vmlinuz-6.1 }\nfi", "entries/grub-condition", "/flag"),
+    ("menuentry a { multiboot2 /xen.gz\n module2 /vmlinuz-6.1 }", "entries/grub-command", "multiboot2"),
+    ("menuentry a { chainloader +1 }", "entries/grub-command", "chainloader"),
+    ("menuentry a { configfile /x.cfg }", "entries/grub-command", "configfile"),
+    ("menuentry a { frobnicate\n linux /vmlinuz-6.1 }", "entries/grub-command", "frobnicate"),
+    ("menuentry a { for x in 1 2; do linux /vmlinuz-6.1; done }", "entries/grub-syntax", "line 1"),
+    ("menuentry a { linux /vmlinuz-6.1; initrd newc:x:/y }", "entries/grub-command", "newc:x:/y"),
+    ("menuentry a { echo hello }", "entries/no-kernel", ""),
+    ("menuentry a { linux }", "entries/grub-syntax", "line 1"),
+    ("menuentry \"a$cmdpath\" { linux /vmlinuz-6.1 }", "entries/grub-condition", "its name"),
+    ("frobnicate\nmenuentry a { linux /vmlinuz-6.1 $b }", "entries/grub-unknown", "frobnicate"),
+    ("frobnicate\nmenuentry a { linux /vmlinuz-6.1 }", "entries/grub-disk", "frobnicate"),
+    ("menuentry a { linux /vmlinuz-6.1 root=$root }", "entries/grub-unknown", "name of a disk"),
+    ("menuentry a { linux /nosuch }", "entries/no-file", "/nosuch"),
+    ("menuentry a { linux /../../../../../etc/passwd }", "entries/no-file", "passwd"),
+    ("menuentry a { linux /vmlinuz-6.1 'a\x1b[2J' }", "entries/control-character", "0x1b"),
+])
+def test_what_grub_alone_knows(boot, text, why, says):
+    entry = next(iter(script(boot, text + "\n").values()))
+    assert entry["why_id"] == why and says in entry["why"], entry
+    boot.load("@grub:*").failed(why, has_out=True)
+
+
+@pytest.mark.parametrize("text, options", [
+    ("set a=b\nmenuentry a { linux /vmlinuz-6.1 $a ${a}c \"$a d\" '$a' \\$a }", 'b bc "b d" $a $a'),
+    ("function f {\n if [ \"$1\" = x ]; then set v=y; else set v=n; fi\n}\n"
+     "f x\nmenuentry a { linux16 /vmlinuz-6.1 $v }", "y"),
+    ("menuentry a { f=1; if [ $f -eq 1 -a ! -z x ]; then linuxefi /vmlinuz-6.1 one; "
+     "elif true; then linux /nosuch; else linux /nosuch; fi }", "one"),
+    ("if loadfont x; then set gfx=1; fi\nmenuentry a { linux /vmlinuz-6.1 ok $unset }", "ok"),
+    ("set x='two words'\nmenuentry a { linux /vmlinuz-6.1 $x \"$x\" }", 'two words "two words"'),
+    ("menuentry a { linux /nosuch bad\n linux /vmlinuz-6.1 'a\"b' # comment\n}", 'a\\"b'),
+    ("menuentry a {\n linux /vmlinuz-6.1 on\\\ne  t\"w\"'o'\n}", "one two"),
+    ("set default=a\nmenuentry a --class x --id=y { linux ($root)/vmlinuz-6.1 d }", "d"),
+    ("if [ -e $prefix/nosuch ]; then set v=bad; else set v=good; fi\n"
+     "menuentry a { linux /vmlinuz-6.1 $v }", "good"),
+    ("submenu s { menuentry a { linux /vmlinuz-6.1 x$v } }\nset v=1", "x"),
+    ("export v\nsubmenu s { menuentry a { linux /vmlinuz-6.1 x$v } }\nset v=1", "x1"),
+])
+def test_what_can_be_evaluated(boot, text, options):
+    entry = next(iter(script(boot, text + "\n").values()))
+    assert entry["why_id"] is None and entry["options"] == options, entry
+
+
+def test_numbers_are_not_guessed(boot):
+    said = script(boot, "set default=1\nif [ -d /x ]; then menuentry maybe { linux /vmlinuz-6.1; }; fi\n"
+                        "menuentry a { linux /vmlinuz-6.1 a\n}\nmenuentry b { linux /vmlinuz-6.1 b\n}\n")
+    assert [(e["id"], e["usable"], e["menu"][0]["index"]) for e in said.values()] == \
+        [("maybe", False, None), ("a", True, None), ("b", True, None)]
+    assert boot.default() is None
+    assert boot.plan("@b")["cmdline"] == "b"
+
+
+def test_custom_cfg(boot):
+    text = ("menuentry a { linux /vmlinuz-6.1 a\n}\n"
+            "if [ -f ${config_directory}/custom.cfg ]; then source ${config_directory}/custom.cfg; fi\n")
+    assert list(script(boot, text)) == ["a"]
+    said = script(boot, text, "menuentry mine { linux /vmlinuz-6.1 mine\n}\n")
+    assert [(i, e["file"], e["line"]) for i, e in said.items()] == \
+        [("a", "grub/grub.cfg", 1), ("mine", "grub/custom.cfg", 1)]
+    assert boot.plan("@mine")["cmdline"] == "mine"
+
+
+def test_fedora(boot):
+    """blscfg: entries of the specification, in whose lines GRUB's variables are."""
+    cfg = ("if [ -f ${config_directory}/grubenv ]; then load_env; fi\n"
+           "if [ -z \"${kernelopts}\" ]; then set kernelopts=\"root=/dev/other\"; fi\n"
+           "set default=\"${saved_entry}\"\ninsmod blscfg\nblscfg\n")
+    name = "0123-6.5.6-300.fc39.x86_64"
+    boot.put("grub2/grub.cfg", cfg)
+    boot.bls(name, title="Fedora Linux (6.5.6)", version="6.5.6", linux="/vmlinuz-6.1",
+             initrd="/initrd.img-6.1 $tuned_initrd", options="$kernelopts $tuned_params")
+    boot.bls("0123-old", title="Fedora Linux (old)", linux="/vmlinuz-6.1", options="x $cmdpath")
+    assert boot.entries()[f"{name}.conf"]["options"] == "root=/dev/other"
+    grub.editenv(boot.folder / "grub2/grubenv", saved_entry=name, kernelopts="root=/dev/f ro rhgb")
+    assert boot.default() == f"{name}.conf"
+    assert [e["saved"] for e in boot.entries().values() if e["default"]] == [True]
+    plan = boot.plan("@")
+    assert plan["cmdline"] == "root=/dev/f ro rhgb" and initrd_of(plan) == digest(INITRD)
+    assert boot.why("0123-old.conf") == "entries/grub-unknown"
+    grub.editenv(boot.folder / "grub2/grubenv", saved_entry="0")
+    assert boot.default() is None
+
+
+def test_dollars_without_grub(boot):
+    """Elsewhere they are what they are."""
+    typical(boot, options="a $b")
+    assert boot.plan("@")["cmdline"] == "a $b"
+
+
+def test_hostile_grub_cfg(boot):
+    """It ends, soon, and without a word that nobody wrote."""
+    bomb = "set a=aaaaaaaaaaaaaaaa\n" + "set a=$a$a$a$a\n" * 30 + "menuentry x { linux /vmlinuz-6.1 $a }\n"
+    calls = "function f { f; f; f }\nf\nmenuentry x { linux /vmlinuz-6.1 }\n"
+    for text in (bomb, calls, "if " * 50000, "{" * 200000, "menuentry a {" * 30000, "'" + "x\n" * 5000,
+                 "submenu s {" * 20 + "menuentry x { linux /vmlinuz-6.1 }" + "}" * 20,
+                 "".join(f"set v{i}=1\n" for i in range(5000)), "\0" * 1000, "${" * 1000,
+                 "menuentry a { linux /vmlinuz-6.1 }\n" * 5000, "a" * (1 << 20),
+                 "menuentry m { if true; then " * 100, "$(reboot)\n`x`\n<x\n|y\n"):
+        boot.put("grub/grub.cfg", text)
+        result = run("--list", "--json", boot.option)
+        assert result.status in (0, 1) and result.seconds < 10, text[:80]
+        entries = json.loads(result.out)["list"]["entries"]
+        assert text.startswith(("menuentry a { linux /vmlinuz-6.1 }\n", "submenu")) or \
+            not any(e["usable"] for e in entries), text[:80]
+    assert len(script(boot, "menuentry a { linux /vmlinuz-6.1 }\n" * 5000)) == 1
+
+
+# ------------------------------------------------------------------------------------------ extlinux
+
+
+EXTLINUX = """# a comment
+DEFAULT linux
+PROMPT 0
+TIMEOUT 50
+MENU TITLE Welcome
+APPEND global
+
+LABEL linux
+  MENU LABEL ^Linux six
+  LINUX ../vmlinuz-6.1
+  INITRD ../initrd.img-6.1
+  APPEND root=/dev/x ro
+label absolute
+  kernel /vmlinuz-6.1
+  append initrd=/initrd.img-6.1,/initrd.img-6.1 root=/dev/y quiet
+label plain
+  kernel /vmlinuz-6.1
+label nothing
+  kernel /vmlinuz-6.1
+  append -
+label menu
+  kernel vesamenu.c32
+label disk
+  localboot 0
+label tree
+  linux /vmlinuz-6.1
+  fdt /dtb
+"""
+
+
+def test_extlinux(boot):
+    boot.put("extlinux/extlinux.conf", EXTLINUX)
+    said = boot.list()["list"]
+    assert said["loader"] == "extlinux"
+    assert {e["id"]: (e["title"], e["options"], len(e["initrds"]), e["why_id"])
+            for e in said["entries"]} == {
+        "linux": ("Linux six", "root=/dev/x ro", 1, None),
+        "absolute": (None, "root=/dev/y quiet", 2, None), "plain": (None, "global", 0, None),
+        "nothing": (None, None, 0, None), "menu": (None, "global", 0, "entries/no-linux"),
+        "disk": (None, "global", 0, "entries/no-linux"), "tree": (None, "global", 0, None)}
+    assert boot.default() == "linux"
+    plan = boot.plan("@")
+    assert plan["cmdline"] == "root=/dev/x ro" and initrd_of(plan) == digest(INITRD)
+    assert boot.plan("@absolute")["initrd"]["files"] == 2
+    assert boot.plan("@nothing")["cmdline"] == ""
+    text = run("--dry-run", "-d", boot.machine, boot.option, "@tree").err.decode()
+    assert "[entries/devicetree]" in text
+
+
+def test_default_of_extlinux(boot):
+    labels = "label a\nlinux /vmlinuz-6.1\nlabel b\nlinux /vmlinuz-6.1\n{}label c\nlinux /vmlinuz-6.1\n"
+    for head, in_b, expected in (("default c\n", "", "c"), ("default c\n", "menu default\n", "b"),
+                                 ("default vesamenu.c32\nontimeout a\n", "menu default\n", "a"),
+                                 ("default vmlinuz quiet\n", "", None), ("include x\n", "", None)):
+        boot.put("syslinux/syslinux.cfg", head + labels.format(in_b))
+        assert boot.default() == expected, head
+
+
+def test_hostile_extlinux(boot, folder):
+    (folder / "secret").write_bytes(images.small())
+    boot.put("extlinux.conf", "label a\nlinux ../../../secret\nlabel b\nlinux /vmlinuz-6.1\n"
+             f"initrd {','.join(['/initrd.img-6.1'] * 100)}\nlabel \nlinux /vmlinuz-6.1\n"
+             "label c\nlinux /vmlinuz-6.1\nappend x\x07y\n")
+    assert {name: entry["why_id"] for name, entry in boot.entries().items()} == {
+        "a": "entries/no-file", "b": "entries/too-many-initrds", "": "entries/name",
+        "c": "entries/control-character"}
+    boot.put("extlinux.conf", b"label a\n" * 100000)
+    assert run("--list", boot.option).status in (0, 1)

@@ -6,7 +6,7 @@ import os
 import struct
 import sys
 
-NUMBERS = {"ptrace": 101, "memfd_create": 319}  # of x86-64
+NUMBERS = {"ptrace": 101, "memfd_create": 319, "openat2": 437}  # of x86-64
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, MODE_FILTER = 38, 22, 2
 EPERM = 1
 
