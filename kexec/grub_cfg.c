@@ -163,8 +163,9 @@ static enum grub_truth run_branch(struct grub *g, size_t at, size_t to, bool is_
 	grub_run(g, at + 1, body);
 	truth = g->status;
 	if (truth == GRUB_UNKNOWN && !g->maybe)
-		g->maybe = grub_say(g, at, "whether '%s' holds is not known",
-				    quote(g, at + 1, body, text));
+		g->maybe = grub_say(g, at, "whether '%s' holds is not known%s%s",
+				    quote(g, at + 1, body, text), g->words_unknown ? ": " : "",
+				    g->words_unknown ? g->words_unknown : "");
 	if (truth != GRUB_NO)
 		grub_run(g, body + 1, *ret_end);
 	return truth;
@@ -370,6 +371,7 @@ static size_t run_command(struct grub *g, size_t at, size_t to)
 	for (; at + 1 < end && grub_token_is(&g->t[at], "!"); at++)
 		is_inverted = !is_inverted;
 	expand(g, at, end, &w);
+	g->words_unknown = w.unknown;
 	if (w.n == 0 && !w.unknown)
 		return end;
 	/* When the first word is one with a variable that is not known, so is the command. */

@@ -6,8 +6,9 @@
  * Known are words, variables, grubenv, functions, `if` over strings, and `search --fs-uuid` where
  * it finds one of the places at hand. What is in a branch of an `if` that nobody can decide may be
  * so or not: variables set there are unknown, and entries there cannot be used. A command that is
- * not known may have changed every variable. Source: the manual of GNU GRUB 2; files that
- * grub-mkconfig wrote on Debian, Ubuntu and Fedora.
+ * not known may have changed every variable.
+ *
+ * Source: the manual of GNU GRUB 2; what grub-mkconfig of Debian writes.
  */
 #ifndef KEXEC_NG_GRUB_CFG_H
 #define KEXEC_NG_GRUB_CFG_H

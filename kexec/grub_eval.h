@@ -47,6 +47,7 @@ struct grub {
 	bool has_lost_index;
 
 	const char *maybe; /* not NULL: this may be run or not, as this says */
+	const char *words_unknown; /* of the last command, or NULL */
 	enum grub_truth status; /* of the last command */
 	struct boot_entry *e; /* whose body this is, or NULL */
 	size_t depth, steps;

@@ -634,6 +634,39 @@ def test_fedora(boot):
     assert boot.default() is None
 
 
+HANDOFF = """if [ -e ${prefix}/gfxblacklist.txt ]; then
+ if [ ${grub_platform} != pc ]; then set mode=keep
+ elif hwmatch ${prefix}/gfxblacklist.txt 3; then
+  if [ ${match} = 0 ]; then set mode=keep; else set mode=text; fi
+ else set mode=text
+ fi
+else set mode=keep
+fi
+export mode
+function gfxmode {
+ set gfxpayload="${1}"
+ if [ "${1}" = "keep" ]; then set vt_handoff=vt.handoff=7; else set vt_handoff=; fi
+}
+menuentry a { gfxmode $mode
+ linux /boot/vmlinuz-6.1 quiet $vt_handoff
+}
+"""
+
+
+def test_what_depends_on_the_display_card(tree):
+    """As Ubuntu's menu does it: decided by files and the platform, as long as nobody asks the card."""
+    tree.put("grub/grub.cfg", HANDOFF)
+    assert tree.entries()["a"]["options"] == "quiet vt.handoff=7"
+    tree.put("grub/gfxblacklist.txt", "v1\n")
+    assert tree.entries()["a"]["usable"]
+    # The same machine with a BIOS.
+    (tree.root / "sys/firmware/efi").rename(tree.root / "sys/firmware/gone")
+    entry = tree.entries()["a"]
+    assert entry["why_id"] == "entries/grub-unknown" and "hwmatch" in entry["why"]
+    (tree.folder / "grub/gfxblacklist.txt").unlink()
+    assert tree.entries()["a"]["options"] == "quiet vt.handoff=7"
+
+
 def test_dollars_without_grub(boot):
     """Elsewhere they are what they are."""
     typical(boot, options="a $b")
