@@ -207,8 +207,10 @@ check-long:
 install: all
 	install -D -m 755 $(BUILD)/bin/kexec $(DESTDIR)$(SBINDIR)/kexec
 	install -D -m 755 $(BUILD)/bin/vmcore-dmesg $(DESTDIR)$(SBINDIR)/vmcore-dmesg
+	install -D -m 755 scripts/kexec-cycle $(DESTDIR)$(SBINDIR)/kexec-cycle
 	install -D -m 644 doc/kexec.8 $(DESTDIR)$(PREFIX)/share/man/man8/kexec.8
 	install -D -m 644 doc/vmcore-dmesg.8 $(DESTDIR)$(PREFIX)/share/man/man8/vmcore-dmesg.8
+	install -D -m 644 doc/kexec-cycle.8 $(DESTDIR)$(PREFIX)/share/man/man8/kexec-cycle.8
 	install -D -m 644 completion/kexec.bash $(DESTDIR)$(BASHCOMPDIR)/kexec
 	install -D -m 644 completion/_kexec $(DESTDIR)$(ZSHCOMPDIR)/_kexec
 

@@ -12,7 +12,8 @@ import pytest
 from kexec_run import TOP, confine
 
 LIMIT = 600  # seconds; a build takes one minute on a machine that does nothing else
-FILES = {"sbin/kexec", "sbin/vmcore-dmesg", "share/man/man8/kexec.8",
+FILES = {"sbin/kexec", "sbin/vmcore-dmesg", "sbin/kexec-cycle", "share/man/man8/kexec.8",
+         "share/man/man8/kexec-cycle.8",
          "share/man/man8/vmcore-dmesg.8", "share/bash-completion/completions/kexec",
          "share/zsh/site-functions/_kexec"}
 
