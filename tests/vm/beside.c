@@ -254,12 +254,13 @@ static void print_load(pid_t pid, const struct user_regs_struct *r)
 		print_boot_params(&h);
 }
 
-/* "NAME":{"len":,"digest":} of an open file of the traced program; null if it is none. */
+/* "NAME":{"path":,"len":,"digest":} of an open file of the traced program; null if it is none. */
 static void print_file(pid_t pid, const char *name, int fd)
 {
-	char path[64];
+	char path[64], target[256];
 	struct stat st;
 	uint8_t *bytes;
+	ssize_t len;
 	int mine;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
@@ -271,8 +272,13 @@ static void print_file(pid_t pid, const char *name, int fd)
 	bytes = malloc((size_t)st.st_size + 1);
 	if (!bytes || pread(mine, bytes, (size_t)st.st_size, 0) != st.st_size)
 		die(path);
-	fprintf(out, ",\"%s\":{\"len\":%zu,\"digest\":\"%016" PRIx64 "\"}", name,
-		(size_t)st.st_size, digest_of(bytes, (size_t)st.st_size));
+	len = readlink(path, target, sizeof(target));
+	if (len < 0)
+		die(path);
+	fprintf(out, ",\"%s\":{\"path\":", name);
+	print_text(target, (size_t)len);
+	fprintf(out, ",\"len\":%zu,\"digest\":\"%016" PRIx64 "\"}", (size_t)st.st_size,
+		digest_of(bytes, (size_t)st.st_size));
 	free(bytes);
 	close(mine);
 }

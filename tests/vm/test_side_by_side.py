@@ -85,7 +85,7 @@ def small(name):
         images.PAYLOAD_LENGTH: 0, images.KERNEL_INFO_OFFSET: 0})
 
 
-def guest_files():
+def guest_files(first=FIRST):
     initrd = initramfs({"": "facts"}, {"/some": random.Random(1).randbytes(50000)}, init=False)
     k = small("6.1-amd64")
     return {
@@ -94,7 +94,7 @@ def guest_files():
         "/empty": b"", "/text": b"no kernel at all\n" * 300, "/dt": device_tree(),
         "/noise": random.Random(2).randbytes(65536), "/mb": multiboot(),
         "/elf": elf(64, 0x2000000), "/elf20": elf_of_20(), "/elfwrap": elf_that_wraps(),
-        "/module.ko": kernel(FIRST).module,
+        "/module.ko": kernel(first).module,
     }
 
 
@@ -151,14 +151,14 @@ def pack_lines(lines, tools):
     return bytes(out)
 
 
-def run_all(lines, tools, machine, log, append=RUNNING, files=None):
+def run_all(lines, tools, machine, log, append=RUNNING, files=None, first=FIRST):
     """What every tool did with every line: for each a list of results."""
-    files = {**guest_files(), **(files or {}), "/sbin/beside": beside(), "/sbin/shutdown": beside(),
-             "/lines": pack_lines(lines, [tool.words for tool in tools])}
+    files = {**guest_files(first), **(files or {}), "/sbin/beside": beside(),
+             "/sbin/shutdown": beside(), "/lines": pack_lines(lines, [tool.words for tool in tools])}
     for tool in tools:
         files.update(tool.files)
     job = f"limit {LIMIT - 60}\nload-module /module.ko\nrun /sbin/beside /lines\nproof done"
-    with Guest(machine, kernel(FIRST), initramfs({"": job}, files), append, log=log,
+    with Guest(machine, kernel(first), initramfs({"": job}, files), append, log=log,
                limit=LIMIT) as guest:
         guest.expect("NG-PROOF done", LIMIT)
         text = guest.dump_path.read_text()
