@@ -83,6 +83,7 @@ class Case:
 
 CASES = [Case(name) for name in ("6.1-amd64", "6.1-cloud", "6.12-amd64", "7-amd64")] + [
     Case("6.12-amd64", files=96), Case("7-amd64", files=96),
+    Case("6.1-cloud", n_cpus=4, limit=""), Case("6.1-cloud", n_cpus=16, limit=""),
     Case("6.1-amd64", n_cpus=8), Case("6.1-amd64", n_cpus=8, limit="maxcpus=1"),
     Case("6.12-amd64", n_cpus=8, limit=""), Case("7-amd64", n_cpus=8, limit="maxcpus=1")]
 
