@@ -148,7 +148,7 @@ void bls_read(const struct entry_file *file, size_t place, struct entry_list *l)
 	if (!e)
 		return;
 	e->kind = ENTRY_BLS;
-	e->place = place;
+	e->place = e->source = place;
 	take_name(file, ".conf", l, e);
 	if (rest.len > BLS_TEXT_MAX) {
 		fail_entry(l, e, "entries/too-long", "its file has more than %d KiB",
@@ -227,7 +227,7 @@ static struct boot_entry *add_uki(const struct entry_file *file, size_t place, s
 	if (!e)
 		return NULL;
 	e->kind = ENTRY_UKI;
-	e->place = place;
+	e->place = e->source = place;
 	take_name(file, ".efi", l, e);
 	path = entry_text(l, e, span_of(file->name, strlen(file->name)));
 	e->kernel = path ? entry_printf(l, "/%s", path) : NULL;

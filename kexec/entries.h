@@ -38,7 +38,8 @@ struct entry_level {
 struct boot_entry {
 	enum entry_kind kind;
 	size_t place; /* index of the file system that its paths are in */
-	const char *file; /* where it was read, from that place's folder */
+	size_t source; /* ... and of the one that file is in */
+	const char *file; /* where it was read, from the folder of that place */
 	size_t line; /* there; 0: it is all of it */
 	const char *id;
 	const char *title; /* NULL: none; and so on */

@@ -132,13 +132,39 @@ static void expand_entry(struct build *b, struct boot_entry *e)
 	entry_finish(&b->list, e);
 }
 
+static bool is_systemd_boot(const struct build *b)
+{
+	return b->in->loader_info && strncmp(b->in->loader_info, "systemd-boot", 12) == 0;
+}
+
+/* Elsewhere a '$' is a '$', but whether this is elsewhere only systemd-boot says. */
+static void check_dollars(struct build *b, struct boot_entry *e)
+{
+	bool has_dollar = strchr(e->options ? e->options : "", '$') ||
+			  strchr(e->kernel ? e->kernel : "", '$');
+
+	for (size_t i = 0; i < e->n_initrds; i++)
+		has_dollar |= strchr(e->initrds[i], '$') != NULL;
+	if (has_dollar)
+		fail_entry(&b->list, e, "entries/grub-unknown",
+			   "it has a variable of GRUB's in it, and there is no grub.cfg with "
+			   "blscfg: "
+			   "%.200s",
+			   e->options ? e->options : "");
+}
+
 static void expand_specified(struct build *b)
 {
-	if (!b->grub.has_blscfg)
-		return;
-	for (size_t i = 0; i < b->list.n; i++)
-		if (b->list.v[i].kind == ENTRY_BLS)
-			expand_entry(b, &b->list.v[i]);
+	for (size_t i = 0; i < b->list.n; i++) {
+		struct boot_entry *e = &b->list.v[i];
+
+		if (e->kind != ENTRY_BLS)
+			continue;
+		if (b->grub.has_blscfg)
+			expand_entry(b, e);
+		else if (!is_systemd_boot(b))
+			check_dollars(b, e);
+	}
 }
 
 static void read_extlinux(struct build *b)
@@ -266,13 +292,10 @@ static void settle_extlinux(struct build *b)
 
 static void settle_defaults(struct build *b)
 {
-	const char *info = b->in->loader_info;
-	const bool is_systemd_boot = info && strncmp(info, "systemd-boot", 12) == 0;
-
-	if (b->has_grub && !(is_systemd_boot && has_specified(b))) {
+	if (b->has_grub && !(is_systemd_boot(b) && has_specified(b))) {
 		settle_grub(b);
 	} else if (has_specified(b)) {
-		b->out->loader = is_systemd_boot ? "systemd-boot" : "bls";
+		b->out->loader = is_systemd_boot(b) ? "systemd-boot" : "bls";
 		settle_specified(b);
 	} else if (b->has_extlinux) {
 		settle_extlinux(b);

@@ -91,7 +91,7 @@ static void add_label(struct reader *r, struct span name)
 	r->end = r->l->n;
 	r->has_label = true;
 	e->kind = ENTRY_EXTLINUX;
-	e->place = r->place;
+	e->place = e->source = r->place;
 	e->file = r->file->name;
 	e->line = r->line;
 	e->id = entry_text(r->l, e, name);

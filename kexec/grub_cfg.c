@@ -482,7 +482,7 @@ static void add_entry(struct grub *g, const struct menu *m, const struct grub_it
 	if (!e)
 		return;
 	e->kind = ENTRY_GRUB;
-	e->place = g->in->place;
+	e->place = e->source = g->in->place;
 	e->file = item->at < g->n_cfg || !g->in->custom ? g->in->cfg->name : g->in->custom->name;
 	e->line = g->t[item->at].line;
 	e->title = entry_text(g->l, e, span_of(title, strlen(title)));

@@ -99,6 +99,18 @@ static void fail_here(struct grub *g, size_t at, const char *id, const char *wha
 
 /* ---- variables ---- */
 
+/* The name of a file in GRUB's own folder; NULL: it is elsewhere. */
+static const char *in_folder(const struct grub *g, const char *path)
+{
+	const char *ignored = NULL, *prefix = grub_get(g->vars, "prefix", &ignored);
+	const size_t len = prefix ? strlen(prefix) : 0;
+
+	if (len == 0 || strncmp(path, prefix, len) != 0 || path[len] != '/' ||
+	    strncmp(prefix, "(" GRUB_DEVICE, sizeof(GRUB_DEVICE)) != 0)
+		return NULL;
+	return strchr(path + len + 1, '/') ? NULL : path + len + 1;
+}
+
 /* NAME=VALUE in one word. */
 static void run_set(struct grub *g, size_t at, const struct grub_words *w)
 {
@@ -132,19 +144,43 @@ static void run_unset(struct grub *g, const struct grub_words *w, bool is_export
 	g->status = GRUB_YES;
 }
 
+/* Behind the options of load_env: the index of the first name. 0: it reads another file than
+ * grubenv. */
+static size_t skip_env_options(const struct grub *g, const struct grub_words *w)
+{
+	size_t i = 1;
+
+	while (i < w->n && w->v[i][0] == '-') {
+		const char *path = NULL, *name;
+
+		if (strcmp(w->v[i], "-f") == 0 || strcmp(w->v[i], "--file") == 0)
+			path = i + 1 < w->n ? w->v[++i] : "";
+		else if (strncmp(w->v[i], "--file=", 7) == 0)
+			path = w->v[i] + 7;
+		else if (strcmp(w->v[i], "-s") != 0 && strcmp(w->v[i], "--skip-sig") != 0)
+			return 0;
+		name = path ? in_folder(g, path) : NULL;
+		if (path && (!name || strcmp(name, "grubenv") != 0))
+			return 0;
+		i++;
+	}
+	return i;
+}
+
 static void run_load_env(struct grub *g, size_t at, const struct grub_words *w)
 {
 	const struct grubenv *env = g->in->env;
+	const size_t first = w->unknown ? 0 : skip_env_options(g, w);
 
-	/* Another file, or one that GRUB may read otherwise. */
-	if (g->in->is_env_broken || w->unknown || (w->n > 1 && w->v[1][0] == '-')) {
+	/* GRUB may read what is broken here otherwise. */
+	if (g->in->is_env_broken || first == 0) {
 		grub_forget_at(g, at, "load_env");
 		return;
 	}
 	for (size_t i = 0; env && i < env->n; i++) {
-		bool is_wanted = w->n == 1;
+		bool is_wanted = w->n == first;
 
-		for (size_t j = 1; j < w->n; j++)
+		for (size_t j = first; j < w->n; j++)
 			is_wanted |= strcmp(w->v[j], env->names[i]) == 0;
 		if (is_wanted)
 			grub_assign(g, env->names[i], env->values[i], NULL);
@@ -249,18 +285,6 @@ static void run_search(struct grub *g, size_t at, const struct grub_words *w)
 }
 
 /* ---- files ---- */
-
-/* The name of a file in GRUB's own folder; NULL: it is elsewhere. */
-static const char *in_folder(const struct grub *g, const char *path)
-{
-	const char *ignored = NULL, *prefix = grub_get(g->vars, "prefix", &ignored);
-	const size_t len = prefix ? strlen(prefix) : 0;
-
-	if (len == 0 || strncmp(path, prefix, len) != 0 || path[len] != '/' ||
-	    strncmp(prefix, "(" GRUB_DEVICE, sizeof(GRUB_DEVICE)) != 0)
-		return NULL;
-	return strchr(path + len + 1, '/') ? NULL : path + len + 1;
-}
 
 static bool is_listed(struct span names, const char *name)
 {

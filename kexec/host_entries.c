@@ -158,22 +158,40 @@ static void add_folder(struct reader *r, struct host_place *p, const char *folde
 		r->is_short = true;
 }
 
-/* The first of both that is there: Fedora and SUSE say grub2. */
+/* A grub.cfg and what belongs to it. */
+static bool read_grub_in(struct reader *r, struct host_place *p, const char *folder)
+{
+	if (!read_text(r, p, ENTRY_FILE_GRUB_CFG, arena_printf(r->arena, "%s/grub.cfg", folder)))
+		return false;
+	read_text(r, p, ENTRY_FILE_GRUB_CUSTOM, arena_printf(r->arena, "%s/custom.cfg", folder));
+	read_text(r, p, ENTRY_FILE_GRUBENV, arena_printf(r->arena, "%s/grubenv", folder));
+	add_folder(r, p, folder);
+	return true;
+}
+
+/* On an EFI partition most are there to find another one, which is not this reader's to follow. */
+static bool has_menu(struct reader *r, const struct host_place *p, const char *folder)
+{
+	struct span text;
+
+	return host_file_read(&p->folder, r->arena, TEXT_MAX, &text, "%s/grub.cfg", folder) == 0 &&
+	       (memmem(text.data, text.len, "blscfg", 6) ||
+		memmem(text.data, text.len, "menuentry", 9));
+}
+
+/* Fedora and SUSE say grub2; RHEL 8 has it on the EFI partition. */
 static void read_grub(struct reader *r, struct host_place *p)
 {
-	static const char *const folders[] = { "grub", "grub2" };
+	struct host_names vendors = { 0 };
 
-	for (size_t i = 0; i < array_len(folders); i++) {
-		const char *folder = folders[i];
-
-		if (!read_text(r, p, ENTRY_FILE_GRUB_CFG,
-			       arena_printf(r->arena, "%s/grub.cfg", folder)))
-			continue;
-		read_text(r, p, ENTRY_FILE_GRUB_CUSTOM,
-			  arena_printf(r->arena, "%s/custom.cfg", folder));
-		read_text(r, p, ENTRY_FILE_GRUBENV, arena_printf(r->arena, "%s/grubenv", folder));
-		add_folder(r, p, folder);
+	if (read_grub_in(r, p, "grub") || read_grub_in(r, p, "grub2") ||
+	    host_list_names(&p->folder, r->arena, "EFI", "", GRUB_NAMES_MAX, &vendors) < 0)
 		return;
+	for (size_t i = 0; i < vendors.n; i++) {
+		const char *folder = arena_printf(r->arena, "EFI/%s", vendors.v[i]);
+
+		if (folder && has_menu(r, p, folder) && read_grub_in(r, p, folder))
+			return;
 	}
 }
 
@@ -237,7 +255,8 @@ static void add_place(struct reader *r, const char *dir, int fd, const struct ho
 	p->subtree = mount ? mount->root : NULL;
 	p->uuid = mount ? host_mount_uuid(&r->base, mount, r->arena) : NULL;
 	read_place(r, p);
-	if (p->n_files > 0) {
+	/* One without entries may have what entries elsewhere name by its UUID. */
+	if (p->n_files > 0 || p->uuid) {
 		r->n_places++;
 		return;
 	}
@@ -553,5 +572,5 @@ void host_entries_close(struct host_entries *h)
 
 const char *host_entries_folder(const struct host_entries *h, const struct boot_entry *e)
 {
-	return h->places[e->place].dir;
+	return h->places[e->source].dir;
 }

@@ -535,6 +535,23 @@ def test_a_subvolume(debian):
     assert not debian.entries()["a"]["usable"]
 
 
+def test_kernels_of_another_file_system(debian):
+    """grub.cfg on the EFI partition, which names kernels by the UUID of the root file system."""
+    (debian.root / "proc/self/mountinfo").write_text(
+        "1 0 8:2 / / rw - ext4 /dev/sda2 rw\n2 1 8:1 / /efi rw - vfat /dev/sda1 rw\n")
+    esp = Boot(debian.root / "efi", debian.machine)
+    kernel, initrd = "/boot/vmlinuz-6.1.0-9-amd64", "/boot/initrd.img-6.1.0-9-amd64"
+    esp.put("grub/grub.cfg", f"search --fs-uuid --set=dev {grub.UUID}\n"
+            f"menuentry a {{ linux ($dev){kernel} a\n initrd ($dev){initrd}\n}}\n"
+            f"menuentry b {{ linux {kernel} b\n}}\n"
+            f"menuentry c {{ linux ($dev){kernel} c\n initrd {initrd}\n}}\n")
+    entries = debian.entries()
+    assert {name: (e["folder"], e["why_id"]) for name, e in entries.items()} == {
+        "a": ("/efi", None), "b": ("/efi", "entries/no-file"), "c": ("/efi", "entries/grub-disk")}
+    plan = json.loads(run("--dry-run", "--json", debian.machine, "--initrd-unpack=no", "@a").done().out)
+    assert plan["cmdline"] == "a" and initrd_of(plan) == digest(INITRD + b"6.1.0-9-amd64")
+
+
 def script(boot, text, custom=None, name="grub/grub.cfg"):
     boot.put(name, text)
     if custom is not None:
@@ -615,7 +632,8 @@ def test_custom_cfg(boot):
 
 def test_fedora(boot):
     """blscfg: entries of the specification, in whose lines GRUB's variables are."""
-    cfg = ("if [ -f ${config_directory}/grubenv ]; then load_env; fi\n"
+    cfg = ("if [ -f ${config_directory}/grubenv ]; then load_env -f ${config_directory}/grubenv\n"
+           "elif [ -s $prefix/grubenv ]; then load_env; fi\n"
            "if [ -z \"${kernelopts}\" ]; then set kernelopts=\"root=/dev/other\"; fi\n"
            "set default=\"${saved_entry}\"\ninsmod blscfg\nblscfg\n")
     name = "0123-6.5.6-300.fc39.x86_64"
@@ -667,10 +685,27 @@ def test_what_depends_on_the_display_card(tree):
     assert tree.entries()["a"]["options"] == "quiet vt.handoff=7"
 
 
-def test_dollars_without_grub(boot):
-    """Elsewhere they are what they are."""
-    typical(boot, options="a $b")
-    assert boot.plan("@")["cmdline"] == "a $b"
+def test_grub_on_the_efi_partition(tree):
+    """As RHEL 8 has it; others have a grub.cfg there that only leads to another one."""
+    esp = Boot(tree.root / "boot/efi", tree.machine)
+    name = "0123-4.18.0-500.el8.x86_64"
+    tree.bls(name, linux="/vmlinuz-6.1", options="$kernelopts x", title="RHEL")
+    esp.put("EFI/abc/grub.cfg", "search --fs-uuid --set=root 1\nconfigfile ($root)/grub/grub.cfg\n")
+    esp.put("EFI/redhat/grub.cfg", "load_env\nset default=$saved_entry\nblscfg\n")
+    grub.editenv(esp.folder / "EFI/redhat/grubenv", saved_entry=name, kernelopts="root=/dev/r ro")
+    entry = tree.entries()[f"{name}.conf"]
+    assert entry["options"] == "root=/dev/r ro x" and entry["default"] and entry["saved"]
+    (esp.folder / "EFI/redhat/grub.cfg").unlink()
+    assert tree.entries()[f"{name}.conf"]["why_id"] == "entries/grub-unknown"
+
+
+def test_dollars_without_grub(tree):
+    """They are what they are where systemd-boot says that it started the machine, and else nobody knows."""
+    typical(tree, options="a $b")
+    assert tree.entries()["debian-6.1.conf"]["why_id"] == "entries/grub-unknown"
+    variable(tree, "LoaderInfo", "systemd-boot 257")
+    assert tree.entries()["debian-6.1.conf"]["options"] == "a $b"
+    assert tree.entries()["debian-6.1.conf"]["usable"]
 
 
 def test_hostile_grub_cfg(boot):
