@@ -173,8 +173,9 @@ struct handoff {
 	uint64_t host_cr0, host_cr3, host_cr4;
 	uint64_t host_gdt;		/* 0x330: virtual, for it alone; 0: could not be found */
 	uint64_t peer;			/* 0x338 */
-	uint32_t n_runs;		/* jumps to purgatory so far */
-	uint32_t reserved_end;
+	/* With come_back: jumps to purgatory so far; and all bits of that inverted, 0 before the first.
+	 * Not what was verified is verified again, so this number must be right. */
+	uint32_t n_runs, n_runs_inverted;
 	char log[HANDOFF_LOG_LEN];
 };
 
@@ -208,7 +209,7 @@ struct purgatory_head {
 	uint32_t handoff_off;
 	uint32_t file_len;	/* bytes in the image */
 	uint32_t mem_len;	/* with what must be zero after it: bss, stacks */
-	uint32_t reserved;
+	uint32_t core_len;	/* from the first byte on: what runs before the image is verified */
 };
 
 #endif

@@ -24,7 +24,7 @@ head:
 	.long handoff - head
 	.long image_file_end - head
 	.long image_end - head
-	.long 0
+	.long core_end - head
 
 	.section .rodata
 	.balign 8
@@ -36,7 +36,7 @@ gdt:
 	.quad 0x00cf9b000000ffff	/* SEL_CODE32: flat, D */
 gdt_end:
 
-	.text
+	.section .text.core, "ax"
 	.code64
 	.globl purgatory_entry
 	.hidden purgatory_entry
@@ -93,6 +93,7 @@ in_any_ring:
 	call	purgatory_main
 	ud2
 
+	.text
 /*
  * State in:	ring 3.
  * State out:	rdi = handoff, at handoff.ring3_exit, on our stack.

@@ -13,6 +13,10 @@
 #define KBC_PULSE_RESET		0xfe
 #define KBC_POLLS		10000	/* about 10 ms of port reads */
 
+#define UART_LSR		5	/* as in console.c, which may be what failed */
+#define LSR_CAN_WRITE		0x20
+#define UART_POLLS		10000
+
 #define RESET_CONTROL		0xcf9	/* PCI chip sets: bit 1 selects a hard reset, bit 2 starts it */
 #define RESET_HARD		0x02
 #define RESET_START		0x04
@@ -29,6 +33,20 @@ static void wait_ms(uint32_t ms)
 
 	while (read_tsc() - start < khz * ms)
 		__builtin_ia32_pause();
+}
+
+void failure_say_last_words(void)
+{
+	static const char words[] = "\r\nkexec: damaged, and so is its report: resetting\r\n";
+
+	if (!(handoff.flags & HANDOFF_SERIAL))
+		return;
+	for (const char *c = words; *c; c++) {
+		for (uint32_t i = 0; i < UART_POLLS; i++)
+			if (inb((uint16_t)(handoff.serial_port + UART_LSR)) & LSR_CAN_WRITE)
+				break;
+		outb(handoff.serial_port, (uint8_t)*c);
+	}
 }
 
 void failure_reset_at_once(void)

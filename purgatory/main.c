@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Purgatory: what runs between two kernels. It stands on its own feet first (stack, GDT, IDT),
- * verifies itself, takes its own page tables, then verifies every byte the loader put in place, says
- * so in one line, and jumps.
+ * verifies itself (core.c), takes its own page tables, then verifies every byte the loader put in
+ * place, says so in one line, and jumps.
  */
 #include "boot_note.h"
 #include "console.h"
@@ -16,6 +16,9 @@
 #define FALLBACK_DELAY_MS	5000
 
 struct handoff handoff;
+
+/* Of a kernel that comes back; else there is one run. */
+static bool is_first_run;
 
 void distrust_handoff(void)
 {
@@ -140,11 +143,14 @@ static const char *find_flaw_in_note(void)
 static const char *find_flaw_in_coming_back(void)
 {
 	const bool has_text = handoff.come_back_text != 0;
+	const bool is_count = handoff.n_runs_inverted == (handoff.n_runs == 0 ? 0 : ~handoff.n_runs);
 
 	if (handoff.come_back == COME_BACK_NEVER)
 		return NULL;
 	if (handoff.come_back > COME_BACK_PEER || has_text != (handoff.come_back == COME_BACK_KERNEL))
 		return "unknown way to come back";
+	if (!is_count)
+		return "the number of its runs is damaged";
 	if (handoff.leave != LEAVE_64)
 		return "to come back, but not from a 64-bit entry";
 	if (handoff.come_back != COME_BACK_PROGRAM && !is_ring0())
@@ -176,25 +182,27 @@ static const char *find_flaw(void)
 	return flaw ? flaw : find_flaw_in_digests();
 }
 
-static void check_handoff(void)
+static _Noreturn void refuse(const char *flaw)
 {
-	const bool is_ours = handoff.magic == HANDOFF_MAGIC && handoff.len == sizeof(handoff);
-	const char *flaw = "it is not of this version";
-
-	if (is_ours) {
-		verify_handoff();
-		flaw = find_flaw();
-	} else {
-		distrust_handoff();
-	}
-	if (!flaw)
-		return;
-
 	console_start();
 	say("kexec: the loader's handoff is unusable: ");
 	say(flaw);
 	say("\n");
 	failure_end(VERDICT_BAD_HANDOFF);
+}
+
+void refuse_handoff(void)
+{
+	distrust_handoff();
+	refuse("it is not of this version");
+}
+
+static void check_handoff(void)
+{
+	const char *flaw = find_flaw();
+
+	if (flaw)
+		refuse(flaw);
 }
 
 /* Our page tables, and the paging mode that the new kernel is to have. Ring 0 only. */
@@ -242,7 +250,7 @@ static void say_success(void)
 	if (handoff.flags & HANDOFF_QUIET)
 		return;
 	say("kexec: ");
-	if (handoff.n_runs > 1)
+	if (!is_first_run)
 		say("once more, ");
 	else if (handoff.come_back == COME_BACK_PEER)
 		say("intact, ");
@@ -303,12 +311,29 @@ static void leave_to_come_back(void)
 		jump_to_peer();
 }
 
+/* A jump that damage has led past all that verifies ends here. */
+static void check_verdict(void)
+{
+	if (handoff.verdict != VERDICT_NONE)
+		return;
+	handoff.bad_region = HANDOFF_SELF;
+	console_start();
+	say("kexec: segment purgatory is damaged: it came here by another way\n");
+	failure_end(VERDICT_MISMATCH);
+}
+
 /* The same kernel may jump here again, and finds what the last run has left. */
 static void start_run(void)
 {
-	if (handoff.come_back == COME_BACK_NEVER)
+	is_first_run = true;
+	if (handoff.come_back == COME_BACK_NEVER) {
+		handoff.log_len = 0;
 		return;
-	if (handoff.n_runs++ == 0)
+	}
+	is_first_run = handoff.n_runs == 0;
+	handoff.n_runs++;
+	handoff.n_runs_inverted = ~handoff.n_runs;
+	if (is_first_run)
 		handoff.peer = handoff.entry;
 	else
 		handoff.log_len = 0;
@@ -316,13 +341,10 @@ static void start_run(void)
 		handoff.host_gdt = traps_find_host_gdt();
 }
 
-void purgatory_main(void)
+void purgatory_go_on(uint64_t entered)
 {
-	const uint64_t entered = read_tsc();
 	uint64_t verified;
 
-	if (is_ring0())
-		traps_start();
 	check_handoff();
 	start_run();
 	if (is_ring0() && (handoff.flags & HANDOFF_RESET_VGA))
@@ -332,7 +354,7 @@ void purgatory_main(void)
 	if (is_ring0())
 		set_paging();
 	/* After the first run they are what the program has made of them. */
-	if (handoff.n_runs <= 1)
+	if (is_first_run)
 		verify_regions();
 	verified = read_tsc();
 	save_memory();
@@ -342,6 +364,7 @@ void purgatory_main(void)
 		real_mode_check_bios();
 	say_success();
 	leave_marks(entered, verified);
+	check_verdict();
 
 	leave_to_come_back();
 	if (handoff.leave == LEAVE_64)

@@ -19,8 +19,15 @@ static inline bool is_ring0(void)
 	return handoff.ring == 0;
 }
 
-/* entry.S calls it, on our stack. */
+/* What runs before the image has been verified is together in its beginning (core.c). */
+#define CORE	__attribute__((section(".text.core"), noinline))
+
+/* core.c: entry.S calls it, on our stack. */
 _Noreturn void purgatory_main(void);
+/* main.c: handoff and image are verified; entered is when. */
+_Noreturn void purgatory_go_on(uint64_t entered);
+/* main.c: the handoff is of another version. */
+_Noreturn void refuse_handoff(void);
 
 /* traps.c: from here on an NMI is counted and any other exception is reported. Ring 0 only. */
 void traps_start(void);
@@ -37,6 +44,8 @@ _Noreturn void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, u
 /* failure.c: everything about the failure has been said. Resets or halts the machine, after saying
  * which; in ring 3 control goes back to the process. */
 _Noreturn void failure_end(enum handoff_verdict verdict);
+/* Says on the serial port, by other code than say(), that a report failed. Ring 0 only. */
+void failure_say_last_words(void);
 /* The last resort of a failure that failed: a triple fault, in silence. Ring 0 only. */
 _Noreturn void failure_reset_at_once(void);
 
@@ -47,10 +56,12 @@ void distrust_handoff(void);
 /* vga.c: text mode, as the BIOS sets it; nothing where there is no VGA. Ring 0 only. */
 void vga_set_text_mode(void);
 
+/* verify.c: core.c has found damage. */
+_Noreturn void report_handoff(void);
+_Noreturn void report_image(void);
 /* verify.c. Each comes back only if all is intact, else a report and failure_end(). In this order;
- * after the first one main.c looks whether what the handoff says can be. */
-void verify_handoff(void);
-void verify_self(void);		/* the image, and the tables behind it */
+ * before it main.c looks whether what the handoff says can be. */
+void verify_self(void);		/* handoff and image once more, and the tables behind the image */
 void verify_regions(void);	/* sets handoff.verdict */
 
 /* real_mode.c: does something answer a BIOS call? If not, says so and ends. Ring 0 only. */

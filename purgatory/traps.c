@@ -46,7 +46,7 @@ struct table_register idtr32 __attribute__((visibility("hidden")));
 static uint32_t n_traps;
 
 /* SEL_CODE: also a 64-bit code segment in the GDT that Linux loads before its IDT. */
-static struct gate64 gate_to(uintptr_t at, uint8_t stack)
+static inline struct gate64 gate_to(uintptr_t at, uint8_t stack)
 {
 	return (struct gate64){
 		.offset_0 = (uint16_t)at,
@@ -58,8 +58,11 @@ static struct gate64 gate_to(uintptr_t at, uint8_t stack)
 	};
 }
 
-void traps_start(void)
+CORE void traps_start(void)
 {
+	/* Not what memory has there: that nobody verifies. */
+	n_traps = 0;
+	handoff.n_nmis = 0;
 	for (uint32_t i = 0; i < N_VECTORS; i++) {
 		const uintptr_t at = (uintptr_t)(i == VECTOR_NMI ? nmi_stub :
 								   trap_stubs + i * TRAP_STUB_LEN);
@@ -118,7 +121,8 @@ void traps_prepare_unpaged(uint16_t code32)
 
 void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, uint64_t cr2)
 {
-	/* The report itself may trap: then once more without what it may have touched, then never. */
+	/* The report itself may trap: then once more without what it may have touched, then never; what
+	 * it is made by may be what is damaged. */
 	n_traps++;
 	if (n_traps == 1) {
 		handoff.vector = vector;
@@ -128,6 +132,8 @@ void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, uint64_t cr
 	} else if (n_traps == 2) {
 		handoff.flags &= ~(uint32_t)HANDOFF_VGA;
 	} else {
+		if (n_traps == 3)
+			failure_say_last_words();
 		failure_reset_at_once();
 	}
 

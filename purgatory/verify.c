@@ -47,16 +47,15 @@ static void say_digest(const uint8_t *digest)
 
 /* ---- purgatory itself ---- */
 
-/* Does not return if the CRC of the part [start, end) of purgatory is not the expected one. */
-static void verify_part(const char *what, const void *start, const void *end, uint32_t expected)
+static uint32_t crc_of(const void *start, const void *end)
 {
-	const size_t len = (size_t)((const uint8_t *)end - (const uint8_t *)start);
-	const uint32_t found = crc32c_add(&crc32c, 0, start, len);
+	return crc32c_add(&crc32c, 0, start,
+			  (size_t)((const uint8_t *)end - (const uint8_t *)start));
+}
 
-	if (found == expected)
-		return;
-	if (start == &handoff)
-		distrust_handoff();
+/* The part of purgatory from start on is not what it was. */
+static _Noreturn void report(const char *what, const void *start, uint32_t expected, uint32_t found)
+{
 	handoff.bad_region = HANDOFF_SELF;
 	handoff.bad_off = (uint64_t)((const uint8_t *)start - image_start);
 	console_start();
@@ -70,16 +69,35 @@ static void verify_part(const char *what, const void *start, const void *end, ui
 	failure_end(VERDICT_MISMATCH);
 }
 
-void verify_handoff(void)
+void report_handoff(void)
 {
+	uint32_t found;
+
+	handoff.bad_region = HANDOFF_SELF;
 	crc32c_start(&crc32c);
-	verify_part("its handoff", &handoff, &handoff.crc, handoff.crc);
+	found = crc_of(&handoff, &handoff.crc);
+	distrust_handoff();
+	report("its handoff", &handoff, handoff.crc, found);
+}
+
+void report_image(void)
+{
+	handoff.bad_region = HANDOFF_SELF;
+	crc32c_start(&crc32c);
+	report("its code", image_start, handoff.image_crc, crc_of(image_start, image_file_end));
 }
 
 void verify_self(void)
 {
-	verify_part("its code", image_start, image_file_end, handoff.image_crc);
-	verify_part("its tables", image_end, image_start + handoff.self_len, handoff.tables_crc);
+	const uint8_t *end = image_start + handoff.self_len;
+
+	crc32c_start(&crc32c);
+	if (crc_of(&handoff, &handoff.crc) != handoff.crc)
+		report_handoff();
+	if (crc_of(image_start, image_file_end) != handoff.image_crc)
+		report_image();
+	if (crc_of(image_end, end) != handoff.tables_crc)
+		report("its tables", image_end, handoff.tables_crc, crc_of(image_end, end));
 }
 
 /* ---- the regions ---- */

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The check core: with the beginning of entry.S and traps_start() all that runs before the image has
+ * been looked at, and so all in which damage can do more than be found. It is as little as can be: a
+ * CRC bit by bit, and nothing is called on the way. verify.c looks once more, with other code, which is
+ * verified by then: it sees damage here that has let us come so far.
+ */
+#include "purgatory.h"
+#include "ring0.h"
+
+#define POLYNOMIAL	0x82f63b78U	/* as in crc32c.c */
+
+CORE static bool is_intact(const void *data, size_t len, uint32_t expected)
+{
+	const uint8_t *p = (const uint8_t *)data;
+	uint32_t crc = UINT32_MAX;
+
+	while (len-- > 0) {
+		crc ^= *p++;
+		for (int bit = 0; bit < 8; bit++) {
+			crc = crc >> 1 ^ (POLYNOMIAL & -(crc & 1));
+			/* Or compilers unroll it. */
+			__asm__("" : "+r"(crc));
+		}
+	}
+	return ~crc == expected;
+}
+
+CORE void purgatory_main(void)
+{
+	const uint64_t entered = read_tsc();
+
+	if (is_ring0())
+		traps_start();
+	if (handoff.magic != HANDOFF_MAGIC || handoff.len != sizeof(handoff))
+		refuse_handoff();
+	if (!is_intact(&handoff, offsetof(struct handoff, crc), handoff.crc))
+		report_handoff();
+	if (!is_intact(image_start, (size_t)(image_file_end - image_start), handoff.image_crc))
+		report_image();
+	purgatory_go_on(entered);
+}
