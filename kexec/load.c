@@ -31,6 +31,7 @@ void load_init(struct load *l, const struct options *o, struct arena *a)
 void load_free(struct load *l)
 {
 	progress_end(&l->progress);
+	record_turn_end(&l->turn, false);
 	file_close(&l->kernel);
 	file_close(&l->dtb);
 	file_sequence_close(&l->initrd);
@@ -509,6 +510,7 @@ static int load_by_segments(struct load *l, struct diag *diag)
 	int r;
 
 	progress_stage(&l->progress, "handing it to the running kernel");
+	record_turn_begin(&l->turn, l->options->load_crash);
 	if (l->is_xen)
 		r = xen_load(&l->xen, &l->plan, l->arena, diag);
 	else
@@ -598,6 +600,7 @@ static int load_by_file(struct load *l, struct diag *diag)
 	if (r < 0)
 		return r;
 	progress_stage(&l->progress, "handing it to the running kernel");
+	record_turn_begin(&l->turn, o->load_crash);
 	explain_listen(&log);
 	r = sys_kexec_file_load(&call);
 	if (r < 0)
@@ -818,21 +821,24 @@ static int unload_from_xen(const struct facts *facts, bool crash, struct diag *d
 int load_unload(const struct options *o, struct arena *a, int *ret_status, struct diag *diag)
 {
 	struct facts facts = { .release = "?" };
+	struct record_turn turn = { 0 };
 	struct diag ignored;
 	int r = -ENOSYS;
 
 	*ret_status = STATUS_FAILED;
 	if (host_find_xen("", a, &facts))
 		return unload_from_xen(&facts, o->unload_crash, diag);
+	record_turn_begin(&turn, o->unload_crash);
 	if (o->call != CALL_FILE)
 		r = sys_kexec_unload(o->unload_crash);
 	/* Under lockdown only the file call may unload. */
 	if (r < 0 && o->call != CALL_LOAD)
 		r = sys_kexec_file_unload(o->unload_crash);
-	if (r == 0) {
+	if (r == 0)
 		record_remove(o->unload_crash);
+	record_turn_end(&turn, r == 0);
+	if (r == 0)
 		return 0;
-	}
 	diag_init(&ignored, NULL);
 	if (host_read("", a, &facts, &ignored) < 0)
 		facts.release = "?";

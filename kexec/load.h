@@ -17,6 +17,7 @@
 #include "options.h"
 #include "probe.h"
 #include "progress.h"
+#include "record.h"
 #include "xen.h"
 
 struct load {
@@ -44,6 +45,7 @@ struct load {
 	bool is_xen;		/* the hypervisor loads, not the running kernel */
 	struct xen xen;
 	bool is_kept;		/* --reload: what is loaded stays */
+	struct record_turn turn;	/* from before the call until its record is there */
 	enum call call;		/* the system call that took it; CALL_AUTO before */
 };
 
@@ -64,7 +66,7 @@ must_check int load_commit(struct load *l, int *ret_status, struct diag *diag);
 
 /* Leaves a record of what was loaded (record.h): after load_commit(), before load_free(). A record that
  * cannot be written is a note. */
-void load_record(const struct load *l, struct diag *diag);
+void load_record(struct load *l, struct diag *diag);
 
 /* What -e then jumps back by, to a kernel that has preserved its context; after load_init() only. */
 must_check int load_jump_back_helper(struct load *l, struct diag *diag);

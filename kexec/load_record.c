@@ -60,7 +60,7 @@ static struct record_segment *list_segments(const struct load *l, size_t *ret_n)
 	return list;
 }
 
-void load_record(const struct load *l, struct diag *diag)
+void load_record(struct load *l, struct diag *diag)
 {
 	struct list list = {
 		.files = arena_alloc_array(l->arena, RECORD_FILES_MAX, sizeof(*list.files)),
@@ -86,4 +86,5 @@ void load_record(const struct load *l, struct diag *diag)
 	diag_init(&why, NULL);
 	if (record_write(&r, &why) < 0)
 		note(diag, why.id, "%s", why.text);
+	record_turn_end(&l->turn, true);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 
 #define FOLDER		"/run/kexec-ng"
 #define NO_LOGIN	UINT32_MAX	/* in /proc/self/loginuid */
+#define TURN_TRIES	50
+#define TURN_WAIT_US	100000	/* five seconds: one system call, and a file */
 #define NS_PER_S	UINT64_C(1000000000)
 
 static const char *name_of(bool is_crash)
@@ -112,6 +115,72 @@ void record_remove(bool is_crash)
 	close(folder);
 }
 
+/* Ours alone: what somebody else made there is not used. */
+static int open_folder(void)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdir(FOLDER, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 022) == 0)
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static const char *mark_of(bool is_crash)
+{
+	return is_crash ? "panic.begun" : "load.begun";
+}
+
+void record_turn_begin(struct record_turn *t, bool is_crash)
+{
+	int fd;
+
+	if (t->is_begun)
+		return;
+	*t = (struct record_turn){ .is_begun = true, .is_crash = is_crash, .folder = open_folder() };
+	if (t->folder < 0)
+		return;
+	for (int i = 0; i < TURN_TRIES && flock(t->folder, LOCK_EX | LOCK_NB) < 0 &&
+			(errno == EWOULDBLOCK || errno == EINTR); i++)
+		usleep(TURN_WAIT_US);
+	fd = openat(t->folder, mark_of(is_crash),
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	t->is_mark_mine = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+}
+
+void record_turn_end(struct record_turn *t, bool is_settled)
+{
+	if (t->is_begun && t->folder >= 0) {
+		if (is_settled || t->is_mark_mine)
+			unlinkat(t->folder, mark_of(t->is_crash), 0);
+		close(t->folder);
+	}
+	*t = (struct record_turn){ 0 };
+}
+
+bool record_is_unsettled(const char *root, bool is_crash)
+{
+	struct host_attr attr;
+	struct host_tree t;
+	int r;
+
+	if (host_tree_open(root, &t) < 0)
+		return false;
+	r = host_attr_read(&t, &attr, "run/kexec-ng/%s", mark_of(is_crash));
+	host_tree_close(&t);
+	return r == 0;
+}
+
 #ifdef HAVE_JSON_C
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -166,23 +235,6 @@ static void put_record(struct json_out *j, const struct record *r)
 		json_out_number(j, j->top, "limit", (uint64_t)r->limit);
 	put_files(j, r);
 	put_segments(j, r);
-}
-
-/* Ours alone: what somebody else made there is not used. */
-static int open_folder(void)
-{
-	struct stat st;
-	int fd;
-
-	if (mkdir(FOLDER, 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = open(FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 022) == 0)
-		return fd;
-	close(fd);
-	return -EPERM;
 }
 
 static int write_all(int fd, const char *text, size_t len)

@@ -67,6 +67,24 @@ must_check int record_read(const char *root, bool is_crash, struct arena *a, str
 must_check int record_write(const struct record *r, struct diag *diag);
 void record_remove(bool is_crash);
 
+/*
+ * A load changes the kernel, then the record. Meanwhile other loads wait, five seconds at most, and a
+ * mark beside the record says that it may be of another load: so it does, too, when a process does not
+ * live to the end. Zeroed it has not begun; to begin again, or to end what has not, does nothing.
+ */
+struct record_turn {
+	bool is_begun;
+	bool is_crash;
+	bool is_mark_mine;	/* there was none left by somebody before */
+	int folder;		/* locked; negative: there is no /run, and no record either */
+};
+
+void record_turn_begin(struct record_turn *t, bool is_crash);
+/* is_settled: record and kernel agree again; else nothing has changed. */
+void record_turn_end(struct record_turn *t, bool is_settled);
+/* Is such a mark there? */
+bool record_is_unsettled(const char *root, bool is_crash);
+
 /* Fills in who and when: time to boot_id, limit. Texts live in the arena. */
 void record_sign(struct record *r, struct arena *a);
 /* This kernel's, or NULL. */

@@ -106,6 +106,9 @@ static const char *state_text(const struct show_image *s)
 	case SHOW_RECORDED:
 		return "loaded";
 	case SHOW_MAYBE:
+		if (s->is_interrupted)
+			return "loaded, but perhaps not this: a later load was interrupted, or is "
+			       "under way";
 		return "loaded, but perhaps not this: kernel.kexec_load_limit_ shows that other calls "
 		       "were made since";
 	case SHOW_FOREIGN:

@@ -60,7 +60,8 @@ int show_read(const char *root, bool is_crash, struct arena *a, struct show_imag
 		s.state = SHOW_FOREIGN;
 		s.is_stale = true;
 	} else {
-		s.state = state_of(root, &s.record);
+		s.is_interrupted = record_is_unsettled(root, is_crash);
+		s.state = s.is_interrupted ? SHOW_MAYBE : state_of(root, &s.record);
 	}
 	if (s.state == SHOW_RECORDED || s.state == SHOW_MAYBE) {
 		r = compare_files(root, a, &s, diag);

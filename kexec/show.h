@@ -17,6 +17,7 @@ enum show_state {
 struct show_image {
 	bool is_crash;
 	enum show_state state;
+	bool is_interrupted;	/* of SHOW_MAYBE: a later load did not end, or has not yet */
 	bool is_stale;		/* there is a record, of what is not loaded any more */
 	struct record record;	/* of SHOW_RECORDED and SHOW_MAYBE */
 	enum record_file_state *files;	/* as many as it has */

@@ -150,6 +150,11 @@ static void test_show(void **state)
 	shows(SHOW_RECORDED, false);
 	put("proc/sys/kernel/kexec_load_limit_reboot", "1\n");	/* somebody called since */
 	shows(SHOW_MAYBE, false);
+	put("proc/sys/kernel/kexec_load_limit_reboot", "3\n");
+	put("run/kexec-ng/panic.begun", "");
+	shows(SHOW_RECORDED, false);
+	put("run/kexec-ng/load.begun", "");	/* and nobody lived to end it */
+	shows(SHOW_MAYBE, false);
 	put("run/kexec-ng/load.json", "{");
 	shows(SHOW_UNREADABLE, false);
 	put("run/kexec-ng/load.json", "");
