@@ -629,8 +629,15 @@ class Gdb:
     def break_at(self, address):
         self._check(f"Z1,{address:x},1")
 
-    def unbreak(self, address):
-        self._check(f"z1,{address:x},1")
+    def unbreak(self, address, is_there=True):
+        answer = self._ask(f"z1,{address:x},1")
+        if is_there and answer != "OK":
+            raise GuestFailed(f"no breakpoint at {address:#x}: {answer!r}")
+
+    def has_packet(self):
+        """Takes in what has come; is it more than an acknowledgement?"""
+        self._buffer += self._socket.recv(65536)
+        return re.search(rb"\$([^#]*)#..", self._buffer) is not None
 
     def read(self, address, length):
         answer = self._ask(f"m{address:x},{length:x}")
