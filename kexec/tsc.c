@@ -102,31 +102,6 @@ static bool read_page(const volatile struct perf_event_mmap_page *page, struct c
 	return false;
 }
 
-static bool read_conversion(struct conversion *ret)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = PERF_COUNT_SW_DUMMY,
-		.disabled = 1,
-		.exclude_kernel = 1,
-		.exclude_hv = 1,
-	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0UL);
-	bool is_read = false;
-	void *page;
-
-	if (fd < 0)
-		return false;
-	page = mmap(NULL, PAGE_LEN, PROT_READ, MAP_SHARED, fd, 0);
-	if (page != MAP_FAILED) {
-		is_read = read_page(page, ret);
-		munmap(page, PAGE_LEN);
-	}
-	close(fd);
-	return is_read;
-}
-
 /* a * b / c without losing bits on the way; false if it does not fit. */
 static bool mul_div(uint64_t a, uint64_t b, uint64_t c, uint64_t *ret)
 {
@@ -141,17 +116,49 @@ static bool mul_div(uint64_t a, uint64_t b, uint64_t c, uint64_t *ret)
 static void use_conversion(const struct conversion *c, struct tsc_clock *ret)
 {
 	uint64_t khz, start = 0;
-	int64_t zero = (int64_t)c->zero;
 
 	if (c->shift >= 44 || !mul_div(1000000, UINT64_C(1) << c->shift, c->mult, &khz) || khz == 0)
 		return;
 	ret->khz = khz;
 	ret->khz_source = "the kernel's clock (perf)";
-	if (zero > 0 || !mul_div((uint64_t)-zero, UINT64_C(1) << c->shift, c->mult, &start))
+	/* Below zero, as a number of 64 bits: the TSC began before the clock. */
+	if ((int64_t)c->zero > 0 ||
+	    !mul_div(UINT64_C(0) - c->zero, UINT64_C(1) << c->shift, c->mult, &start))
 		return;
 	ret->has_start = true;
 	ret->start = start;
 	ret->start_source = "the kernel's clock (perf)";
+}
+
+void tsc_use_page(const struct perf_event_mmap_page *page, struct tsc_clock *ret)
+{
+	struct conversion conversion;
+
+	if (read_page(page, &conversion))
+		use_conversion(&conversion, ret);
+}
+
+static void use_perf(struct tsc_clock *ret)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+		.disabled = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0UL);
+	void *page;
+
+	if (fd < 0)
+		return;
+	page = mmap(NULL, PAGE_LEN, PROT_READ, MAP_SHARED, fd, 0);
+	if (page != MAP_FAILED) {
+		tsc_use_page(page, ret);
+		munmap(page, PAGE_LEN);
+	}
+	close(fd);
 }
 
 /* ---- otherwise ------------------------------------------------------------------------------ */
@@ -244,11 +251,9 @@ void tsc_read(struct tsc_clock *ret)
 {
 	struct tsc_clock c = { .start_source = "the kernel's clock cannot be compared with the TSC" };
 	struct tsc_log log = { 0 };
-	struct conversion conversion;
 	const bool has_log = read_log(&log) == 0;
 
-	if (read_conversion(&conversion))
-		use_conversion(&conversion, &c);
+	use_perf(&c);
 	if (c.khz == 0 && log.khz != 0) {
 		c.khz = log.khz;
 		c.khz_source = "the kernel's log";

@@ -19,6 +19,10 @@ struct tsc_log {
 /* One record's text, at us of the kernel's clock. */
 void tsc_scan_log(struct span text, uint64_t us, struct tsc_log *log);
 
+/* What a page of perf says of the kernel's own conversion; *ret stays as it is if that is nothing. */
+struct perf_event_mmap_page;
+void tsc_use_page(const struct perf_event_mmap_page *page, struct tsc_clock *ret);
+
 void tsc_read(struct tsc_clock *ret);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The note as a next kernel shows it, and what follows from it and from that kernel's clock. */
+#include <linux/perf_event.h>
 #include <string.h>
 
 #include "handoff.h"
@@ -224,6 +225,32 @@ static void test_log_of_the_clock(void **state)
 	assert_true(log.is_unstable);
 }
 
+/* 2 GHz: a tick is half a nanosecond. */
+static void test_page_of_perf(void **state)
+{
+	struct perf_event_mmap_page page = { .time_mult = 1U << 30, .time_shift = 31 };
+	struct tsc_clock clock = { .khz = 0 };
+
+	(void)state;
+	page.time_zero = UINT64_C(0) - 500;
+	tsc_use_page(&page, &clock);
+	assert_int_equal(clock.khz, 0);		/* it does not say that these count */
+	page.cap_user_time_zero = 1;
+	tsc_use_page(&page, &clock);
+	assert_int_equal(clock.khz, 2000000);
+	assert_true(clock.has_start);
+	assert_int_equal(clock.start, 1000);
+	clock = (struct tsc_clock){ .khz = 0 };
+	page.time_zero = UINT64_C(1) << 63;	/* has no counterpart above zero */
+	tsc_use_page(&page, &clock);
+	assert_int_equal(clock.khz, 2000000);
+	assert_false(clock.has_start);
+	page.lock = 1;				/* for ever being written */
+	clock = (struct tsc_clock){ .khz = 0 };
+	tsc_use_page(&page, &clock);
+	assert_int_equal(clock.khz, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup(test_foreign_notes, fresh),
 		cmocka_unit_test(test_log_records),
 		cmocka_unit_test(test_log_of_the_clock),
+		cmocka_unit_test(test_page_of_perf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
