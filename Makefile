@@ -172,7 +172,7 @@ unit-purgatory: $(BUILD)/unit/test_purgatory
 
 FUZZ_SECONDS ?= 5
 fuzz-smoke: $(fuzz_bin)
-	FUZZ_SEED=1 tests/fuzz/run $(FUZZ_SECONDS) $(fuzz_bin)
+	printf '%s\n' $(fuzz_bin) | FUZZ_SEED=1 xargs -P $(JOBS) -n 1 tests/fuzz/run $(FUZZ_SECONDS)
 
 # TIME seconds for each target, on all of the machine; what is worth keeping goes into the tree.
 TIME ?= 600

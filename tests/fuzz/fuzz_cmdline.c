@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmdline.h"
+#include "image.h"
 #include "options.h"
 
 #define WORDS_MAX	64
@@ -23,7 +24,7 @@ static void require_sane(const struct options *o)
 {
 	int n_modes = o->help + o->version + o->print_ckr_size + o->status + o->status_crash +
 		      o->check + o->show + o->last + o->list + o->unload + o->unload_crash +
-		      (o->load || o->exec || o->bare_reboot);
+		      (o->load || o->exec || o->bare_reboot || o->jump_back_helper);
 
 	require(n_modes >= 1);
 	require(o->help || o->version || n_modes == 1);
@@ -46,11 +47,29 @@ static void require_failure(const struct diag *diag)
 	require(diag->error > 0 && diag->id && diag->text[0] != '\0');
 }
 
+/* With a command line that came in the kernel's file, and one of an addon. */
+static void compose_with_bundle(const struct options *o, const char *text, struct arena *a,
+				struct diag *diag)
+{
+	const struct bundle bundle = { .cmdline = text, .asked_cmdline = "addon" };
+	const char *cmdline = NULL;
+
+	if (cmdline_compose(o, NULL, &bundle, a, &cmdline, diag) < 0)
+		require_failure(diag);
+	else
+		require(cmdline != NULL);
+	diag_clear(diag);
+}
+
 static void compose(const struct options *o, const char *running, struct arena *a,
 		    struct diag *diag)
 {
 	const char *cmdline = NULL;
+	uint64_t number = 0;
 
+	if (cmdline_find_number(running, "running", &number))
+		require(strstr(running, "running=") != NULL);
+	compose_with_bundle(o, running, a, diag);
 	if (cmdline_compose(o, running, NULL, a, &cmdline, diag) < 0) {
 		require_failure(diag);
 		return;

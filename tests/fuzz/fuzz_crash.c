@@ -11,6 +11,7 @@
 #include "arch/x86/crash.h"
 #include "arch/x86/x86.h"
 #include "lib_image.h"
+#include "lib_safe.h"
 #include "place.h"
 
 #define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
@@ -166,6 +167,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		r = make_plan(&own, &capture, crash, &plan, &diag);
 	}
 	CHECK(r == 0 || (diag.id && diag.error > 0 && diag.text[0]));
+	if (r == 0) {
+		require_safe_plan(&plan, &own, &capture);
+		require_safe_pointers(&plan, &own);
+	}
 	for (size_t i = 0; r == 0 && i < plan.n_segments; i++)
 		CHECK(plan.segments[i].addr >= crash->region.start &&
 		      plan.segments[i].addr + plan.segments[i].reserve_len <= crash->region.end);

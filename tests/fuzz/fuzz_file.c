@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "arch/x86/bzimage.h"
-#include "handoff.h"
 #include "lib_image.h"
 #include "lib_plan.h"
+#include "lib_safe.h"
 #include "probe.h"
 #include "sha256.h"
 
@@ -23,71 +23,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t max_len, unsigned int seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t len, size_t max_len);
 
-/* ---- what a safe plan is, said once more than in plan_check() ---- */
-
-static bool is_inside_ram(const struct facts *facts, const struct segment *s)
+static bool is_linux(const struct plan *plan)
 {
-	const struct range_list *ram = s->end <= MIB ? &facts->low_ram : &facts->ram;
-
-	for (size_t i = 0; i < ram->n; i++)
-		if (s->addr >= ram->r[i].start && s->addr < ram->r[i].end &&
-		    ram->r[i].end - s->addr >= s->reserve_len)
-			return true;
-	return false;
-}
-
-static bool is_in_a_segment(const struct plan *plan, phys_t addr)
-{
-	for (size_t i = 0; i < plan->n_segments; i++)
-		if (addr >= plan->segments[i].addr &&
-		    addr - plan->segments[i].addr < plan->segments[i].reserve_len)
-			return true;
-	return false;
-}
-
-static void check_segments(const struct plan *plan, const struct facts *facts)
-{
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < plan->n_segments; i++) {
-		const struct segment *s = &plan->segments[i];
-
-		CHECK(s->is_placed && s->addr % PAGE_LEN == 0 && s->mem_len % PAGE_LEN == 0);
-		CHECK(s->bytes.len <= s->mem_len && s->mem_len <= s->reserve_len);
-		CHECK(s->addr % s->align == 0 && is_inside_ram(facts, s));
-		total += s->mem_len;
-		for (size_t k = 0; k < i; k++) {
-			const struct segment *o = &plan->segments[k];
-
-			CHECK(s->addr >= o->addr + o->reserve_len ||
-			      o->addr >= s->addr + s->reserve_len);
-		}
-		/* What runs and what it is told is verified; purgatory verifies itself. */
-		CHECK(s->is_digested || strcmp(s->name, "purgatory") == 0);
-	}
-	CHECK(total <= facts->ram_total / 2);
-	CHECK(is_in_a_segment(plan, plan->entry) && is_in_a_segment(plan, plan->jump_entry));
-	CHECK(plan->jump_arg == 0 || is_in_a_segment(plan, plan->jump_arg));
-	CHECK(plan->jump_ebx == 0 || is_in_a_segment(plan, plan->jump_ebx));
-	CHECK(plan->cmdline_addr == 0 || is_in_a_segment(plan, plan->cmdline_addr));
-}
-
-static void hash_plan(const struct plan *plan, uint8_t ret[SHA256_LEN])
-{
-	struct sha256 h;
-
-	sha256_start(&h);
-	for (size_t i = 0; i < plan->n_segments; i++) {
-		const struct segment *s = &plan->segments[i];
-
-		sha256_add(&h, s->name, sizeof(s->name));
-		sha256_add(&h, &s->addr, sizeof(s->addr));
-		sha256_add(&h, &s->mem_len, sizeof(s->mem_len));
-		if (s->bytes.len > 0)
-			sha256_add(&h, s->bytes.data, s->bytes.len);
-	}
-	sha256_add(&h, &plan->jump_entry, sizeof(plan->jump_entry));
-	sha256_finish(&h, ret);
+	return plan->jump_mode == JUMP_16 || (plan->jump_arg != 0 && plan->jump_ebx == 0 &&
+					      strncmp(plan->type, "multiboot", 9) != 0);
 }
 
 /* True if it was planned; then its hash. */
@@ -120,7 +59,9 @@ static bool plan_file(const uint8_t *data, size_t len, uint8_t choice, uint8_t r
 	}
 	CHECK((r < 0) == (diag.id != NULL) && (r == 0 || (diag.error > 0 && diag.text[0])));
 	if (r == 0) {
-		check_segments(&plan, &facts);
+		require_safe_plan(&plan, &req, &facts);
+		if (is_linux(&plan))
+			require_safe_pointers(&plan, &req);
 		hash_plan(&plan, ret);
 	}
 	unwrapped_free(&unwrapped);

@@ -45,10 +45,20 @@ static void look_at(struct span file)
 }
 
 /* The same file as somebody else's: whatever comes out is as long as it says. */
-static void export_it(struct span file, enum export_kind kind)
+static void export_it(struct span file, enum export_kind kind, uint8_t choice)
 {
-	const struct export_wish wish = { .kind = kind, .payload = "elf" };
-	const struct request req = { .kernel = file, .kernel_path = "file", .cmdline = "quiet" };
+	static const uint8_t ramdisk[100];
+	static const uint64_t bases[] = { 0x1000000, 0x2000000, 0x2000100, 0xfff00000 };
+	const struct export_wish wish = { .kind = kind,
+					  .payload = "elf",
+					  .has_base = choice & 1,
+					  .base = bases[choice >> 1 & 3],
+					  .has_virt_offset = choice & 8,
+					  .virt_offset = choice & 16 ? 0x200000 : choice & 32 };
+	const struct request req = { .kernel = file,
+				     .kernel_path = "file",
+				     .cmdline = "quiet",
+				     .initrd = span_of(ramdisk, choice & 64 ? sizeof(ramdisk) : 0) };
 	struct export_file out = { 0 };
 	struct arena arena = { 0 };
 	struct diag diag;
@@ -69,11 +79,12 @@ static void export_it(struct span file, enum export_kind kind)
 	arena_free(&arena);
 }
 
-static void use(struct span file)
+static void use(struct span file, uint8_t choice)
 {
 	look_at(file);
-	export_it(file, EXPORT_ELF);
-	export_it(file, EXPORT_BZIMAGE);
+	export_it(file, EXPORT_ELF, choice);
+	export_it(file, EXPORT_BZIMAGE, 0);
+	export_it(file, EXPORT_VMLINUX, 0);
 }
 
 /* Three bytes each: where, and what to put there. */
@@ -106,19 +117,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (data[0] & 2)
 			set64(image, HDR_PAYLOAD_OFFSET, 0);
 		patch(image + 0x1f1, 0x80, sizeof(image) - 0x1f1, data + 1, len - 1);
-		use(span_of(image, sizeof(image)));
+		use(span_of(image, sizeof(image)), data[len / 2]);
 		return 0;
 	}
 	make_elf_file(data[0] & 4, 0x1000000, loads, array_len(loads), &elf);
 	memcpy(elf.data + TEST_ELF_LOADS_OFF, "Linux version 6", 16);
 	bytes_add(&elf, "\0\0\0\0\1\0\0\201\0\0\0\0\2\0\0\201", 16);
 	patch(elf.data, 0x100, elf.len, data + 1, len - 1);
-	use(bytes_span(&elf));
+	use(bytes_span(&elf), data[len / 2]);
 	if (data[0] & 8) {	/* the same as a bzImage's payload, not packed */
 		make_bzimage(image);
 		make_bzimage_with_payload(span_of(image, sizeof(image)), bytes_span(&elf), elf.len,
 					  &whole);
-		use(bytes_span(&whole));
+		use(bytes_span(&whole), data[len / 2]);
 		bytes_free(&whole);
 	}
 	bytes_free(&elf);

@@ -6,55 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86/boot_params.h"
+#include "arch/x86/bzimage.h"
 #include "arch/x86/x86.h"
 #include "lib_image.h"
+#include "lib_safe.h"
 #include "place.h"
 
 #define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
-
-static bool inside_one_segment(const struct plan *plan, phys_t addr, uint64_t len)
-{
-	for (size_t i = 0; i < plan->n_segments; i++) {
-		const struct segment *s = &plan->segments[i];
-
-		if (addr >= s->addr && addr - s->addr <= s->mem_len &&
-		    len <= s->mem_len - (addr - s->addr))
-			return true;
-	}
-	return false;
-}
-
-static void check_pointers(struct plan *plan)
-{
-	const bool is_real_mode = plan->jump_mode == JUMP_16;
-	const struct segment *params = plan_find(plan, is_real_mode ? "setup" : "params"),
-			     *initrd = plan_find(plan, "initrd");
-	const uint8_t *zp = params->own;
-	/* What is above 4 GiB the setup header does not say, and its kernel is not there. */
-	uint64_t upper = is_real_mode ? 0 : UINT64_MAX;
-	phys_t cmdline = at32(zp, HDR_CMD_LINE_PTR) | ((uint64_t)at32(zp, 0x0c8) << 32 & upper);
-	phys_t node = at16(zp, HDR_VERSION) >= 0x0209 ? at64(zp, HDR_SETUP_DATA) : 0;
-	int n_nodes = 0;
-
-	CHECK(is_real_mode || at8(zp, 0x1ef) == 0);
-	CHECK(!is_real_mode || (params->addr + params->mem_len <= MIB &&
-				inside_one_segment(plan, at32(zp, HDR_CODE32_START), 1)));
-	CHECK(inside_one_segment(plan, cmdline, 2048));
-	if (initrd)
-		CHECK((at32(zp, HDR_RAMDISK_IMAGE) |
-		       ((uint64_t)at32(zp, 0x0c0) << 32 & upper)) == initrd->addr);
-	for (; node != 0; n_nodes++) {
-		CHECK(n_nodes < 8);
-		CHECK(inside_one_segment(plan, node, 16));
-		CHECK(inside_one_segment(plan, node,
-					 16 + (uint64_t)at32(zp, node - params->addr + 12)));
-		node = at64(zp, node - params->addr);
-	}
-	CHECK(inside_one_segment(plan, plan->jump_entry, 1));
-	CHECK(inside_one_segment(plan, plan->entry, 1));
-	CHECK(plan->jump_arg == params->addr);
-}
 
 static int make_plan(const struct request *req, const struct facts *facts, struct plan *plan,
 		     struct diag *diag)
@@ -115,7 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		req.initrd = span_of(ramdisk, sizeof(ramdisk));
 	plan_init(&plan, &arena);
 	if (make_plan(&req, &facts, &plan, &diag) == 0) {
-		check_pointers(&plan);
+		require_safe_plan(&plan, &req, &facts);
+		require_safe_pointers(&plan, &req);
 	} else {
 		CHECK(diag.id && diag.error > 0 && diag.text[0]);
 	}

@@ -19,7 +19,8 @@ static void must(bool condition)
 		__builtin_trap();
 }
 
-static void probe_file(struct span file)
+/* type: as in --type=; NULL: none */
+static void probe_file(struct span file, const char *type_name)
 {
 	const struct image_type *type = NULL;
 	struct unwrapped unwrapped;
@@ -33,6 +34,8 @@ static void probe_file(struct span file)
 	make_facts(&facts, &arena, GIB);
 	facts.ram_available = AVAILABLE;
 	make_request(&req, file.data, file.len);
+	req.kernel_path = "image";
+	req.type = type_name;
 	r = probe_unwrap(&req, &facts, &arena, &unwrapped, &diag);
 	if (r == 0)
 		r = probe_format(&req, &unwrapped, &type, &diag);
@@ -59,14 +62,19 @@ static void probe_layers(const uint8_t *data, size_t len)
 	off = (size_t)(data[2] | data[3] << 8) % inner.len;
 	memcpy(inner.data + off, data + 4, min_u64(len - 4, inner.len - off));
 	if (pack(formats[data[1] % array_len(formats)], bytes_span(&inner), &outer))
-		probe_file(bytes_span(&outer));
+		probe_file(bytes_span(&outer), NULL);
 	bytes_free(&inner);
 	bytes_free(&outer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	probe_file(span_of(data, len));
+	static const char *const types[] = { "bzImage", "elf-x86_64", "multiboot2-x86", "uki", "x",
+					     "vmlinux", "multiboot-x86" };
+
+	probe_file(span_of(data, len), NULL);
+	if (len > 0)
+		probe_file(span_of(data, len), types[data[len - 1] % array_len(types)]);
 	if (len > 4)
 		probe_layers(data, len);
 	return 0;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * An ELF file whose headers and notes are patched, entered by PVH: what comes out as a plan has its
- * entry in the kernel and all that the start info tells of in the segments.
+ * An ELF file whose headers and notes are patched, looked into, and entered by PVH: what comes out as a
+ * plan has its entry in the kernel and all that the start info tells of in the segments.
  */
 #include <string.h>
 
 #include "arch/x86/elf_image.h"
+#include "arch/x86/export_image.h"
+#include "arch/x86/inspect_image.h"
 #include "arch/x86/subarch.h"
 #include "elf_note.h"
 #include "lib_elf.h"
@@ -16,13 +18,14 @@
 #define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 #define PADDR		UINT64_C(0x1000000)
 #define NOTES_OFF	(TEST_ELF_LOADS_OFF + 0x100)
-#define NOTES_LEN	0x80
+#define NOTES_LEN	0x100
 
 static struct span make_file(const uint8_t *data, size_t len, struct bytes *b)
 {
 	const struct test_load load = { PADDR, UINT64_C(0xffffffff81000000), 0x1000, 0x3000, 1 };
 	const uint32_t reloc[3] = { 0x200000, 0x1000000, 0x3fffffff };
 	const uint64_t entry = PADDR + 0x100;
+	static const char *const owners[] = { "Xen", "GNU", EXPORT_NOTE_OWNER, "Linux" };
 	bool is_64 = data[0] & 1;
 	uint8_t *at;
 
@@ -33,6 +36,9 @@ static struct span make_file(const uint8_t *data, size_t len, struct bytes *b)
 	put_elf_note(&at, "Xen", XEN_NOTE_PHYS32_ENTRY, &entry, data[0] & 2 ? 4 : 8);
 	if (data[0] & 4)
 		put_elf_note(&at, "Xen", XEN_NOTE_PHYS32_RELOC, reloc, data[1] % 4 * 4U);
+	for (size_t i = 4; i + 2 <= len && (data[0] & 32) && at - b->data < NOTES_OFF + 0xb0; i += 2)
+		put_elf_note(&at, owners[data[i] >> 5 & 3], data[i] & 31, data + i + 2,
+			     min_size(data[i + 1] % 40, len - i - 2));
 	elf_add_notes(is_64, 1, NOTES_OFF, (size_t)(at - b->data) - NOTES_OFF, b);
 	if (data[0] & 8)
 		memcpy(b->data + TEST_ELF_LOADS_OFF, "Linux version 6.1.0", 20);
@@ -43,6 +49,27 @@ static struct span make_file(const uint8_t *data, size_t len, struct bytes *b)
 		b->data[off] = data[i + 2];
 	}
 	return span_of(b->data, data[0] & 16 ? b->len - data[1] : b->len);
+}
+
+static void look_at(struct span file)
+{
+	const struct export_wish wish = { .kind = EXPORT_ELF, .payload = "elf" };
+	const struct request req = { .kernel = file, .kernel_path = "file", .cmdline = "quiet" };
+	struct inspect_memory memory = { 0 };
+	struct export_file out = { 0 };
+	struct arena arena = { 0 };
+	struct inspection in;
+	struct diag diag;
+
+	diag_init(&diag, &arena);
+	if (inspect_image(file, "file", NULL, &arena, &memory, &in, &diag) < 0)
+		CHECK(diag.id && diag.error > 0 && diag.text[0]);
+	diag_clear(&diag);
+	if (export_image(&wish, &req, &arena, &out, &diag) < 0)
+		CHECK(diag.id && diag.error > 0 && diag.text[0]);
+	unpack_buffer_free(&out.memory);
+	inspect_memory_free(&memory);
+	arena_free(&arena);
 }
 
 static bool is_inside(const struct segment *s, phys_t addr, uint64_t len)
@@ -74,6 +101,39 @@ static void check(struct plan *plan)
 	CHECK(initrd->addr + initrd->mem_len <= 4 * GIB);
 }
 
+/* What this entry has no place for, or no room. */
+static void add_oddity(struct request *req, struct facts *facts, uint8_t which, struct arena *a)
+{
+	char *longest;
+
+	switch (which % 16) {
+	case 0:
+		facts->cpu.has_long_mode = false;
+		break;
+	case 1:
+		facts->cpu.is_confidential_guest = true;
+		break;
+	case 2:
+		req->dtb = span_of("x", 1);
+		break;
+	case 3:
+		longest = arena_alloc(a, 5000);
+		CHECK(longest);
+		memset(longest, 'x', 4999);
+		req->cmdline = longest;
+		break;
+	case 4:
+		facts->n_map = 0;
+		break;
+	case 5:
+		facts->efi.is_booted = true;
+		facts->cpu.is_la57_on = true;
+		break;
+	default:
+		break;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -93,12 +153,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	diag_init(&diag, &arena);
 	make_facts(&facts, &arena, data[2] & 1 ? 2 * GIB : 64 * GIB);
 	made = make_file(data, len, &file);
+	look_at(made);
 	make_request(&req, made.data, made.len);
 	req.enter = ENTER_PVH;
 	req.has_subarch = data[2] & 2;
 	req.subarch = data[3] % 6;
 	if (data[2] & 4)
 		req.initrd = span_of(ramdisk, sizeof(ramdisk));
+	add_oddity(&req, &facts, data[1], &arena);
 	plan_init(&plan, &arena);
 	type = data[0] & 1 ? &elf_x86_64_type : &elf_x86_type;
 	r = type->probe(req.kernel, &diag);
