@@ -20,6 +20,8 @@ void *arena_alloc(struct arena *a, size_t len)
 	a->n_allocations++;
 	if (a->fail_at != 0 && a->n_allocations >= a->fail_at)
 		return NULL;
+	if (a->region)
+		return region_alloc(a->region, len);
 	if (!checked_add(sizeof(*chunk), len, &total) || total > SIZE_MAX)
 		return NULL;
 	chunk = calloc(1, (size_t)total);

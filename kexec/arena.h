@@ -9,6 +9,7 @@
 #include <stdarg.h>
 
 #include "base.h"
+#include "region.h"
 
 struct arena_chunk;
 
@@ -16,6 +17,7 @@ struct arena {
 	struct arena_chunk *chunks;
 	size_t n_allocations;	/* so far; tests count with it */
 	size_t fail_at; /* this allocation (1 is the first) and all later ones fail; 0: none */
+	struct region *region;	/* where new memory comes from; NULL: from the C library */
 };
 
 /* Zeroed, aligned for any type; NULL when there is no memory. A len of 0 gives a valid pointer. */
@@ -26,7 +28,7 @@ must_check void *arena_alloc_array(struct arena *a, size_t n, size_t len);
 must_check char *arena_strndup(struct arena *a, const char *s, size_t len);
 must_check printf_like(2, 3) char *arena_printf(struct arena *a, const char *fmt, ...);
 must_check char *arena_vprintf(struct arena *a, const char *fmt, va_list args);
-/* Frees everything; the arena can be used again. */
+/* Frees everything that is of no region; the arena can be used again. */
 void arena_free(struct arena *a);
 
 #endif

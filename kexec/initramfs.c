@@ -295,7 +295,12 @@ static int add_packed(struct walk *w)
 int initramfs_unpack(struct span initrd, size_t max_len, struct arena *a, struct initramfs *ret,
 		     struct diag *diag)
 {
-	struct walk w = { .in = initrd, .max_len = max_len, .diag = diag };
+	struct walk w = {
+		.in = initrd,
+		.max_len = max_len,
+		.out.plain.region = a->region,
+		.diag = diag,
+	};
 	int r = 0;
 
 	w.out.members = arena_alloc_array(a, INITRAMFS_MEMBERS_MAX, sizeof(*w.out.members));

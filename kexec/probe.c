@@ -64,6 +64,7 @@ static int open_one(const struct container *c, struct request *req, const struct
 	int r;
 
 	u->names[u->n] = container_name(c, outer);
+	u->memory[u->n].region = a->region;
 	r = c->open(&inner, facts, a, &u->memory[u->n], diag);
 	u->n++;
 	if (r < 0)

@@ -11,6 +11,7 @@
 #define KEXEC_NG_UNPACK_H
 
 #include "diag.h"
+#include "region.h"
 #include "span.h"
 
 struct unpack_out;
@@ -31,11 +32,13 @@ struct codec {
 		      struct diag *diag);
 };
 
-/* Memory that grows without being copied. Starts as { 0 }, ends with unpack_buffer_free(). */
+/* Memory that grows without being copied. Starts as { 0 } but for the region, ends with
+ * unpack_buffer_free(). */
 struct unpack_buffer {
 	uint8_t *data;		/* moves when the buffer grows */
 	size_t len;
 	size_t map_len;
+	struct region *region;	/* where its pages come from; NULL: pages of its own */
 };
 
 /* NULL: no format that is known. */

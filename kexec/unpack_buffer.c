@@ -14,6 +14,11 @@
 
 static void *map_pages(struct unpack_buffer *buf, size_t map_len)
 {
+	if (buf->region) {
+		void *pages = region_grow(buf->region, buf->data, buf->map_len, map_len);
+
+		return pages ? pages : MAP_FAILED;
+	}
 	if (!buf->data)
 		return mmap(NULL, map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return mremap(buf->data, buf->map_len, map_len, MREMAP_MAYMOVE);
@@ -64,6 +69,9 @@ void unpack_buffer_trim(struct unpack_buffer *buf)
 
 	if (keep == 0) {
 		unpack_buffer_free(buf);
+	} else if (buf->region) {
+		region_release(buf->region, buf->data, keep, buf->map_len);
+		buf->map_len = keep;
 	} else if (keep < buf->map_len && munmap(buf->data + keep, buf->map_len - keep) == 0) {
 		buf->map_len = keep;
 	}
@@ -71,7 +79,9 @@ void unpack_buffer_trim(struct unpack_buffer *buf)
 
 void unpack_buffer_free(struct unpack_buffer *buf)
 {
-	if (buf->data)
+	if (buf->data && buf->region)
+		region_release(buf->region, buf->data, 0, buf->map_len);
+	else if (buf->data)
 		munmap(buf->data, buf->map_len);
-	*buf = (struct unpack_buffer){ 0 };
+	*buf = (struct unpack_buffer){ .region = buf->region };
 }
