@@ -63,6 +63,7 @@ $(eval $(call optional,LZMA,lzma.h,-llzma,liblzma-dev))
 $(eval $(call optional,LZO,lzo/lzo1x.h,-llzo2,liblzo2-dev))
 $(eval $(call optional,LZ4,lz4frame.h,-llz4,liblz4-dev))
 $(eval $(call optional,ZSTD,zstd.h,-lzstd,libzstd-dev))
+$(eval $(call optional,SECCOMP,seccomp.h,-lseccomp,libseccomp-dev))
 opt_missing := $(strip $(opt_missing))
 
 # V=1 shows the commands.
