@@ -106,6 +106,12 @@ static const struct {
 	{ "rehearse/too-high", "leave it out: --mem-max" },
 	{ "rehearse/no-", "rehearse outside this container, or on another machine by --host-root" },
 	{ "reloc/", UNUSUAL },
+	{ "sandbox/", "do not trust this file: look where it is from; and please report it, with the "
+		      "file" },
+	{ "sandbox/killed", "is memory short? the kernel's log (dmesg) says whom it killed, and why" },
+	{ "sandbox/not-sealed", "try again when nothing looks into the process (a debugger)" },
+	{ "sandbox/timeout", "if the file is very large and the machine slow: --no-sandbox; else do "
+			     "not trust this file" },
 	{ "shutdown/", "run kexec -e when the services are stopped" },
 	{ "status/", "is /sys mounted, and was the running kernel built with CONFIG_KEXEC?" },
 	{ "subarch/", "leave --subarch out, or take the one that this machine is" },

@@ -26,7 +26,7 @@ int export_run(const struct options *o, struct arena *a, struct diag *diag)
 	load_init(&l, o, a);
 	file_catch_truncation();
 	r = load_read(&l, diag);
-	progress_stage(&l.progress, "making the file");
+	progress_stage(&l.progress, PROGRESS_EXPORTING);
 	if (r == 0)
 		r = x86_export(&o->export, &l.request, a, &file, diag);
 	if (r == 0)

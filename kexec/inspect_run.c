@@ -113,7 +113,7 @@ int inspect_run(const struct options *o, struct arena *a, struct diag *diag)
 		diag_take_failure(diag, &why);
 		r = -diag->error;
 	} else {
-		progress_stage(&l.progress, "looking into the image");
+		progress_stage(&l.progress, PROGRESS_INSPECTING);
 		r = x86_inspect(l.kernel.bytes, o->kernel, o->profile, a, &memory, &in, diag);
 	}
 	if (r == 0)

@@ -25,6 +25,7 @@ void load_init(struct load *l, const struct options *o, struct arena *a)
 	l->options = o;
 	l->kernel.fd = -1;
 	l->dtb.fd = -1;
+	l->cages[0].memfd = l->cages[1].memfd = -1;
 	progress_start(&l->progress);
 }
 
@@ -40,6 +41,8 @@ void load_free(struct load *l)
 	file_join_free(&l->joined);
 	addons_close(&l->addons);
 	unwrapped_free(&l->unwrapped);
+	for (size_t i = 0; i < array_len(l->cages); i++)
+		cage_close(&l->cages[i]);
 	if (l->is_xen)
 		xen_close(&l->xen);
 }
@@ -100,6 +103,7 @@ static void unpack_initrd(struct load *l, struct diag *diag)
 			     l->facts.ram_total ? l->facts.ram_total : SIZE_MAX;
 	struct diag why;
 
+	l->is_initrd_done = true;
 	/* A capture kernel has little memory, and unpacked the initrd is in it twice as large. */
 	if (l->request.initrd.len == 0 || wish == INITRD_UNPACK_NO ||
 	    (l->request.is_crash && wish == INITRD_UNPACK_AUTO))
@@ -113,7 +117,7 @@ static void unpack_initrd(struct load *l, struct diag *diag)
 		     "unpacking it");
 		return;
 	}
-	progress_stage(&l->progress, "unpacking the initrd");
+	progress_stage(&l->progress, PROGRESS_UNPACKING_INITRD);
 	diag_init(&why, NULL);
 	if (initramfs_unpack(l->request.initrd,
 			     (size_t)min_u64(wish == INITRD_UNPACK_YES ? all : room, SIZE_MAX),
@@ -170,26 +174,15 @@ static int list_modules(struct load *l, struct diag *diag)
 	return 0;
 }
 
-/* What only some formats want to know, and others need not touch the machine's memory for. */
-static void read_for_format(struct load *l)
-{
-	const struct image_type *type;
-	struct diag ignored;
-
-	diag_init(&ignored, NULL);
-	if (probe_format(&l->request, &l->unwrapped, &type, &ignored) == 0 && type->takes_rsdp)
-		host_read_rsdp(l->options->host_root ? l->options->host_root : "", &l->facts);
-}
-
 /* Of the machine and the request, what a kernel to come back from is planned by. */
 static int prepare_jump_back(struct load *l, struct diag *diag)
 {
 	struct request *req = &l->request;
-	const struct image_type *type;
-	int r = probe_format(req, &l->unwrapped, &type, diag);
 
-	return r < 0 ? r : x86_prepare_jump_back(type, req, &l->facts, l->arena, req, &l->target,
-						 diag);
+	/* What no format takes is refused by describe(). */
+	if (!l->format)
+		return 0;
+	return x86_prepare_jump_back(l->format, req, &l->facts, l->arena, req, &l->target, diag);
 }
 
 /* What nobody has done there yet, by name. */
@@ -281,11 +274,12 @@ int load_read(struct load *l, struct diag *diag)
 	req->n_addons = l->addons.n;
 	if (r == 0)
 		r = load_unwrap(l, diag);
-	if (r == 0)
-		read_for_format(l);
+	/* Others need not touch the machine's memory for it. */
+	if (r == 0 && l->format && l->format->takes_rsdp)
+		host_read_rsdp(o->host_root ? o->host_root : "", &l->facts);
 	l->cmdline = req->cmdline;
 	l->target = l->facts;
-	if (r == 0)
+	if (r == 0 && !l->is_caged)
 		unpack_initrd(l, diag);
 	if (r == 0 && req->is_crash)
 		r = x86_prepare_crash(req, &l->facts, l->arena, req, &l->target, &l->crash, diag);
@@ -353,7 +347,7 @@ static int describe(struct load *l, struct diag *diag)
 	}
 	l->plan.type = l->type->name;
 	l->plan.type_text = describe_type(l);
-	progress_stage(&l->progress, "planning, unpacking the kernel");
+	progress_stage(&l->progress, PROGRESS_PLANNING);
 	r = l->type->plan(&l->request, &l->target, &l->plan, diag);
 	if (r == 0 && l->request.preserves_context)
 		r = x86_plan_jump_back(&l->request, &l->target, &l->plan, diag);
@@ -374,7 +368,7 @@ static int settle_once(struct load *l, struct diag *diag)
 		r = l->type->finish(req, &l->target, &l->plan, diag);
 	if (r == 0)
 		x86_finish_jump_back(&l->plan);
-	progress_stage(&l->progress, "computing digests");
+	progress_stage(&l->progress, PROGRESS_DIGESTS);
 	if (r == 0)
 		r = x86_finish_purgatory(req, &l->target, &l->plan, diag);
 	if (r == 0 && req->preserves_context)
@@ -442,26 +436,64 @@ static int weigh_crash(struct load *l, struct diag *diag)
 		return 0;
 	}
 	l->has_budget = true;
-	progress_stage(&l->progress, "weighing it against the reservation");
+	progress_stage(&l->progress, PROGRESS_WEIGHING);
 	return weigh(&l->plan, &l->facts, l->request.initrd, l->cmdline, l->options->strict,
 		     &l->budget, diag);
+}
+
+/* What the plan had to leave out is no concern of kexec_file_load(); what the kernel would load
+ * although it is broken is refused here too. */
+static int describe_for_file(struct load *l, struct diag *diag)
+{
+	struct diag quiet;
+
+	diag_init(&quiet, NULL);
+	return describe(l, &quiet) < 0 ? diag_take_failure(diag, &quiet) : 0;
+}
+
+void load_run_stages(struct load *l, struct stages *s)
+{
+	int r;
+
+	if (!l->is_initrd_done)
+		unpack_initrd(l, &s->outline);
+	r = s->is_by_file ? describe_for_file(l, &s->outline) : describe(l, &s->outline);
+	if (r == 0 && !s->is_by_file)
+		warn_without_effect(l, &s->outline);
+	if (r == 0)
+		r = weigh_crash(l, &s->outline);
+	if (r == 0 && !s->is_by_file && settle(l, &s->settled) < 0)
+		return;	/* s has the reason */
+}
+
+/* Notes, and the failure if there is one. */
+static int take(struct diag *diag, struct diag *from)
+{
+	diag_take_notes(diag, from);
+	return from->error != 0 ? diag_take_failure(diag, from) : 0;
+}
+
+static int run_stages(struct load *l, bool is_by_file, struct stages *s, struct diag *diag)
+{
+	diag_init(&s->outline, l->arena);
+	diag_init(&s->settled, l->arena);
+	s->is_by_file = is_by_file;
+	load_run_stages_caged(l, s);
+	return take(diag, &s->outline);
 }
 
 int load_plan(struct load *l, struct diag *diag)
 {
 	int r = check_call(l, diag);
+	struct stages s;
 
 	if (r == 0 && l->options->call == CALL_FILE)
 		note(diag, "load/plan-of-another-call",
 		     "this plan is what kexec_load (-c) would do; with -s the running kernel makes "
 		     "its own");
 	if (r == 0)
-		r = describe(l, diag);
-	if (r == 0)
-		warn_without_effect(l, diag);
-	if (r == 0)
-		r = weigh_crash(l, diag);
-	return r < 0 ? r : settle(l, diag);
+		r = run_stages(l, false, &s, diag);
+	return r < 0 ? r : take(diag, &s.settled);
 }
 
 /* ---- handing it over ---- */
@@ -509,7 +541,7 @@ static int load_by_segments(struct load *l, struct diag *diag)
 {
 	int r;
 
-	progress_stage(&l->progress, "handing it to the running kernel");
+	progress_stage(&l->progress, PROGRESS_HANDING_OVER);
 	record_turn_begin(&l->turn, l->options->load_crash);
 	if (l->is_xen)
 		r = xen_load(&l->xen, &l->plan, l->arena, diag);
@@ -599,7 +631,7 @@ static int load_by_file(struct load *l, struct diag *diag)
 
 	if (r < 0)
 		return r;
-	progress_stage(&l->progress, "handing it to the running kernel");
+	progress_stage(&l->progress, PROGRESS_HANDING_OVER);
 	record_turn_begin(&l->turn, o->load_crash);
 	explain_listen(&log);
 	r = sys_kexec_file_load(&call);
@@ -630,18 +662,11 @@ static bool is_refusal_of_file_call(int error)
 
 static int load_only_by_file(struct load *l, int *ret_status, struct diag *diag)
 {
-	struct diag quiet;
+	struct stages s;
 	int r = check_call(l, diag);
 
-	if (r < 0)
-		return r;
-	/* What the kernel would load although it is broken is refused here too. What the plan had
-	 * to leave out is no concern of this call. */
-	diag_init(&quiet, NULL);
-	r = describe(l, &quiet);
-	if (r < 0)
-		return diag_take_failure(diag, &quiet);
-	r = weigh_crash(l, diag);
+	if (r == 0)
+		r = run_stages(l, true, &s, diag);
 	if (r < 0)
 		return r;
 	r = load_by_file(l, diag);
@@ -658,13 +683,13 @@ static int fail_both(const struct diag *first, const struct diag *second, struct
 	return fail_advise(diag, "%s", first->advice[0] != '\0' ? first->advice : second->advice);
 }
 
-static int try_call(struct load *l, enum call call, struct diag *diag)
+static int try_call(struct load *l, struct stages *s, enum call call, struct diag *diag)
 {
 	int r;
 
 	if (call == CALL_FILE)
 		return load_by_file(l, diag);
-	r = settle(l, diag);
+	r = take(diag, &s->settled);
 	return r < 0 ? r : load_by_segments(l, diag);
 }
 
@@ -692,17 +717,14 @@ static int load_by_either(struct load *l, struct diag *diag)
 	const char *reason = reason_for_file_call(l);
 	enum call order[] = { reason ? CALL_FILE : CALL_LOAD, reason ? CALL_LOAD : CALL_FILE };
 	struct diag first, second;
-	int r = describe(l, diag);
+	struct stages s;
+	int r = run_stages(l, false, &s, diag);
 
-	if (r == 0)
-		warn_without_effect(l, diag);
-	if (r == 0)
-		r = weigh_crash(l, diag);
 	if (r < 0)
 		return r;
 	diag_init(&first, l->arena);
 	diag_init(&second, l->arena);
-	r = try_call(l, order[0], &first);
+	r = try_call(l, &s, order[0], &first);
 	diag_take_notes(diag, &first);
 	if (r == 0) {
 		if (reason)
@@ -711,7 +733,7 @@ static int load_by_either(struct load *l, struct diag *diag)
 	}
 	if (!may_try_other(l, order[0], &first))
 		return diag_take_failure(diag, &first);
-	r = try_call(l, order[1], &second);
+	r = try_call(l, &s, order[1], &second);
 	diag_take_notes(diag, &second);
 	if (r < 0)
 		return fail_both(&first, &second, diag);

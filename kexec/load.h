@@ -11,6 +11,7 @@
 
 #include "addons.h"
 #include "budget.h"
+#include "cage.h"
 #include "file_join.h"
 #include "image.h"
 #include "initramfs.h"
@@ -32,6 +33,7 @@ struct load {
 	struct budget budget;
 	struct plan plan;
 	const struct image_type *type;
+	const struct image_type *format;	/* the same, after load_read(); NULL: none takes it */
 	struct file kernel;
 	struct file_sequence initrd;
 	struct file_sequence modules;
@@ -40,12 +42,16 @@ struct load {
 	struct file_join joined;	/* the initrd, when the kernel came with one of its own */
 	struct unwrapped unwrapped;	/* what the kernel's file turned out to hold */
 	struct span packed_initrd;	/* as given, or as the container had it */
-	struct initramfs unpacked;	/* what the initrd became, if it was unpacked */
+	bool is_initrd_done;	/* it was looked into whether the initrd is to be unpacked */
+	struct initramfs unpacked;	/* what it became, if it was */
 	struct progress progress;
 	bool is_xen;		/* the hypervisor loads, not the running kernel */
 	struct xen xen;
 	bool is_kept;		/* --reload: what is loaded stays */
 	struct record_turn turn;	/* from before the call until its record is there */
+	/* Foreign bytes are read in processes of their own, where that can be: load_caged.c. */
+	bool is_caged;
+	struct cage cages[2];	/* what came out: the kernel unwrapped, and the plan */
 	enum call call;		/* the system call that took it; CALL_AUTO before */
 };
 
@@ -60,6 +66,23 @@ must_check int load_unwrap(struct load *l, struct diag *diag);
 must_check int load_read(struct load *l, struct diag *diag);
 /* probe to check: the pure part. */
 must_check int load_plan(struct load *l, struct diag *diag);
+
+/* What the stages said. The load goes on if outline has no failure, by kexec_load if settled has none
+ * either. */
+struct stages {
+	struct diag outline;	/* of what both system calls want: probe, plan, what it weighs */
+	struct diag settled;	/* of place, finish and check */
+	bool is_by_file;	/* kexec_file_load() or nothing: they are not done */
+};
+/* The stages, here and now: functions of l. */
+void load_run_stages(struct load *l, struct stages *s);
+/* Of load_unwrap(): opens the kernel's containers and finds its format. */
+must_check int load_open(struct load *l, struct diag *diag);
+
+/* The same two in a cage if l->is_caged, and what comes out of it is checked. Where there is no cage
+ * that is a note, and l->is_caged is false from then on. */
+must_check int load_open_caged(struct load *l, struct diag *diag);
+void load_run_stages_caged(struct load *l, struct stages *s);
 /* load_plan() and the system call that the options and the machine's policy ask for. *ret_status is
  * the exit status after a failure. */
 must_check int load_commit(struct load *l, int *ret_status, struct diag *diag);

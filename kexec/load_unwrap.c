@@ -72,13 +72,25 @@ static int check_bundle(const struct load *l, struct diag *diag)
 	return 0;
 }
 
+int load_open(struct load *l, struct diag *diag)
+{
+	struct diag ignored;
+	int r;
+
+	progress_stage(&l->progress, PROGRESS_UNWRAPPING);
+	r = probe_unwrap(&l->request, &l->facts, l->arena, &l->unwrapped, diag);
+	diag_init(&ignored, NULL);
+	/* What no format takes is refused by name when it is to be planned. */
+	if (r == 0 && probe_format(&l->request, &l->unwrapped, &l->format, &ignored) < 0)
+		l->format = NULL;
+	return r;
+}
+
 int load_unwrap(struct load *l, struct diag *diag)
 {
 	struct request *req = &l->request;
-	int r;
+	int r = load_open_caged(l, diag);
 
-	progress_stage(&l->progress, "unwrapping the kernel");
-	r = probe_unwrap(req, &l->facts, l->arena, &l->unwrapped, diag);
 	if (r == 0)
 		r = check_bundle(l, diag);
 	if (r == 0)

@@ -62,6 +62,7 @@ struct options {
 	const char *flip;		/* a bit of this segment, at ... */
 	uint64_t flip_off;		/* ... this offset; NULL: none */
 	bool debug;
+	bool no_sandbox;	/* foreign bytes are read in this process */
 
 	enum call call;
 	/* The first option given that only kexec_load can honour ("mem-max"), or NULL. CALL_AUTO

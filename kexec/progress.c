@@ -9,18 +9,39 @@
 #define PATIENCE_MS	500
 #define INTERVAL_MS	100
 #define BAR_LEN		(4 * PROGRESS_STAGES)
+#define ONE_MORE	0x100u		/* of the stages that there were; the stage itself is below */
+
+/* Whatever the state says. */
+static const char *stage_text(unsigned int state)
+{
+	static const char *const texts[] = {
+		[PROGRESS_READING] = "reading the files",
+		[PROGRESS_UNWRAPPING] = "unwrapping the kernel",
+		[PROGRESS_UNPACKING_INITRD] = "unpacking the initrd",
+		[PROGRESS_PLANNING] = "planning, unpacking the kernel",
+		[PROGRESS_WEIGHING] = "weighing it against the reservation",
+		[PROGRESS_DIGESTS] = "computing digests",
+		[PROGRESS_HANDING_OVER] = "handing it to the running kernel",
+		[PROGRESS_INSPECTING] = "looking into the image",
+		[PROGRESS_EXPORTING] = "making the file",
+	};
+	const unsigned int stage = state % ONE_MORE;
+
+	return texts[stage < N_PROGRESS ? stage : PROGRESS_READING];
+}
 
 static void draw(struct progress *p, unsigned int n_ticks)
 {
 	static const char spinner[] = "|/-\\";
-	unsigned int n = (unsigned int)min_u64(atomic_load(&p->n_stages), PROGRESS_STAGES);
+	const unsigned int state = atomic_load(p->state);
+	unsigned int n = (unsigned int)min_u64(state / ONE_MORE, PROGRESS_STAGES);
 	unsigned int full = n * BAR_LEN / PROGRESS_STAGES;
 	char bar[BAR_LEN + 1];
 
 	for (unsigned int i = 0; i < BAR_LEN; i++)
 		bar[i] = i < full ? '#' : '.';
 	bar[BAR_LEN] = '\0';
-	fprintf(stderr, "\r[%s] %c %s\033[K", bar, spinner[n_ticks % 4], atomic_load(&p->stage));
+	fprintf(stderr, "\r[%s] %c %s\033[K", bar, spinner[n_ticks % 4], stage_text(state));
 }
 
 static struct timespec after(unsigned int ms)
@@ -59,7 +80,7 @@ void progress_start(struct progress *p)
 	pthread_condattr_t attributes;
 
 	memset(p, 0, sizeof(*p));
-	atomic_init(&p->stage, "reading the files");
+	p->state = &p->own_state;
 	if (!isatty(STDERR_FILENO))
 		return;
 	pthread_mutex_init(&p->lock, NULL);
@@ -70,10 +91,23 @@ void progress_start(struct progress *p)
 	p->is_running = pthread_create(&p->thread, NULL, show, p) == 0;
 }
 
-void progress_stage(struct progress *p, const char *stage)
+void progress_stage(struct progress *p, enum progress_stage stage)
 {
-	atomic_store(&p->stage, stage);
-	atomic_fetch_add(&p->n_stages, 1);
+	const unsigned int n = atomic_load(p->state) / ONE_MORE + 1;
+
+	atomic_store(p->state, n * ONE_MORE + stage);
+}
+
+void progress_share(struct progress *p, atomic_uint *state)
+{
+	atomic_uint *to = state ? state : &p->own_state;
+
+	atomic_store(to, atomic_load(p->state));
+	if (p->is_running)
+		pthread_mutex_lock(&p->lock);
+	p->state = to;
+	if (p->is_running)
+		pthread_mutex_unlock(&p->lock);
 }
 
 void progress_end(struct progress *p)

@@ -13,11 +13,25 @@
 
 #define PROGRESS_STAGES 6	/* of one load; the bar moves on by one for each */
 
+/* The next stage, as progress.c calls it. */
+enum progress_stage {
+	PROGRESS_READING,
+	PROGRESS_UNWRAPPING,
+	PROGRESS_UNPACKING_INITRD,
+	PROGRESS_PLANNING,
+	PROGRESS_WEIGHING,
+	PROGRESS_DIGESTS,
+	PROGRESS_HANDING_OVER,
+	PROGRESS_INSPECTING,
+	PROGRESS_EXPORTING,
+	N_PROGRESS,
+};
+
 struct progress {
 	pthread_t thread;
 	bool is_running;
-	_Atomic(const char *) stage;
-	atomic_uint n_stages;
+	atomic_uint *state;	/* the stage, and how many there were */
+	atomic_uint own_state;
 	atomic_bool is_over;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -25,8 +39,9 @@ struct progress {
 
 /* Never fails: without a terminal or a thread nothing is shown. */
 void progress_start(struct progress *p);
-/* The next stage, as people call it: "unpacking the kernel". */
-void progress_stage(struct progress *p, const char *stage);
+void progress_stage(struct progress *p, enum progress_stage stage);
+/* Keeps the stage there, from where another process may move it on; NULL: here again. */
+void progress_share(struct progress *p, atomic_uint *state);
 /* Takes the line away; to be called before anything else is printed. */
 void progress_end(struct progress *p);
 

@@ -23,6 +23,7 @@ VALUES = {
 # What is so without them too, or is no part of a plan.
 DEFAULTS = {"load", "load-panic", "kexec-syscall-auto", "kexec-syscall", "elf64-core-headers"}
 CONDITIONS = {"type", "mem-min", "strict", "reload"}     # met already
+CONDITIONS |= {"no-sandbox"}                             # how, not what
 MODES = {"exec", "force", "dry-run", "json", "map", "debug", "host-root", "seed"}
 OTHER = {"help", "version", "print-ckr-size", "status", "unload", "inspect", "rehearse"}  # no plan
 OWN = {"file": {"kexec-file-syscall", "no-cma", "force-dtb"}, "elf": {"args-elf"}, "none": {"args-none"},

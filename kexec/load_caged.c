@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The two parts of a load that read foreign bytes, each in a process without rights (cage.h): opening
+ * the kernel's containers, and everything from probe to check. What comes back is packed value by
+ * value (handback.h); here is what is in it, in which order, and what of it is believed.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "arch/x86/x86.h"
+#include "handback.h"
+#include "load.h"
+
+/* For the longest of loads on the slowest of machines; what hangs is ended then. */
+#define SECONDS_MIN	120
+#define LEN_PER_SECOND	MIB
+
+enum which {
+	CAGE_OPEN,
+	CAGE_PLAN,
+};
+
+struct job {
+	struct load *l;
+	struct stages *stages;	/* of the second */
+	struct span *memory;	/* what spans may point into */
+	size_t n_memory;
+};
+
+/* ---- where bytes may be ---- */
+
+/* Everything that bytes of a plan can be in, but for the memory of the cage that makes it. */
+static int list_memory(struct job *job)
+{
+	const struct load *l = job->l;
+	struct span *list = arena_alloc_array(l->arena, 8 + l->addons.n, sizeof(*list));
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	list[n++] = l->kernel.bytes;
+	list[n++] = l->initrd.bytes;
+	list[n++] = l->joined.bytes;
+	list[n++] = l->modules.bytes;
+	list[n++] = l->dtb.bytes;
+	list[n++] = cage_memory(&l->cages[CAGE_OPEN]);
+	if (l->crash)
+		list[n++] = l->crash->headers;
+	for (size_t i = 0; i < l->addons.n; i++)
+		list[n++] = l->addons.files[i].bytes;
+	job->memory = list;
+	job->n_memory = n;
+	return 0;
+}
+
+static unsigned int seconds_for(const struct load *l)
+{
+	const uint64_t len = (uint64_t)l->kernel.bytes.len + l->initrd.bytes.len +
+			     l->joined.bytes.len + l->modules.bytes.len;
+
+	return (unsigned int)(SECONDS_MIN + len / LEN_PER_SECOND);
+}
+
+/* ---- what is in a parcel ---- */
+
+static void hand_type(struct parcel *p, const struct image_type **type)
+{
+	size_t n = 0, at;
+
+	while (x86_formats[n])
+		n++;
+	for (at = 0; at < n && x86_formats[at] != *type;)
+		at++;
+	*type = x86_formats[parcel_count(p, at, n)];	/* behind the last is NULL */
+}
+
+static void hand_opened(struct parcel *p, struct job *job, struct diag *diag)
+{
+	struct load *l = job->l;
+
+	handback_diag(p, diag);
+	parcel_span(p, &l->request.kernel);
+	handback_bundle(p, &l->request.bundle);
+	l->unwrapped.n = parcel_count(p, l->unwrapped.n, UNWRAP_DEPTH_MAX);
+	for (size_t i = 0; i < l->unwrapped.n; i++) {
+		parcel_text(p, &l->unwrapped.names[i], TEXT_PRINTABLE);
+		if (!p->wrong && !l->unwrapped.names[i])
+			parcel_fail(p, "a container has no name");
+	}
+	hand_type(p, &l->format);
+}
+
+static void hand_stages(struct parcel *p, struct job *job)
+{
+	struct load *l = job->l;
+
+	handback_diag(p, &job->stages->outline);
+	handback_diag(p, &job->stages->settled);
+	parcel_span(p, &l->request.initrd);
+	/* Of what failed before, there is no plan. */
+	if (job->stages->outline.error != 0)
+		return;
+	hand_type(p, &l->type);
+	handback_plan(p, &l->plan);
+	parcel_bool(p, &l->has_budget);
+	handback_budget(p, &l->budget);
+	if (!p->wrong && l->has_budget && (!l->crash || !l->budget.largest))
+		parcel_fail(p, "there is a budget that has nothing in it");
+}
+
+/* ---- in the cage ---- */
+
+/* Twice: to know how long it is, and to write it. */
+static struct span pack(struct job *job, struct region *region, struct diag *diag)
+{
+	struct parcel p = {
+		.is_packing = true,
+		.arena = job->l->arena,
+		.memory = job->memory,
+		.n_memory = job->n_memory,
+	};
+	size_t len = 0;
+
+	for (int round = 0; round < 2; round++) {
+		if (diag)
+			hand_opened(&p, job, diag);
+		else
+			hand_stages(&p, job);
+		if (p.wrong)
+			return (struct span){ 0 };
+		if (round == 0) {
+			len = p.off;
+			p.off = 0;
+			p.out = region_alloc(region, len);
+			if (!p.out)
+				return (struct span){ 0 };
+		}
+	}
+	return span_of(p.out, len);
+}
+
+/* From here on this process has its own copy of the load, and new memory comes from the region, which
+ * bytes may be in, too. */
+static void enter(struct job *job, struct region *region)
+{
+	job->l->arena->region = region;
+	job->memory[job->n_memory++] = span_of(region->base, region->len);
+}
+
+static struct span open_work(void *ctx, struct region *region)
+{
+	struct job *job = ctx;
+	struct diag diag;
+
+	enter(job, region);
+	diag_init(&diag, job->l->arena);
+	if (load_open(job->l, &diag) < 0)
+		job->l->format = NULL;
+	return pack(job, region, &diag);
+}
+
+static struct span plan_work(void *ctx, struct region *region)
+{
+	struct job *job = ctx;
+
+	enter(job, region);
+	load_run_stages(job->l, job->stages);
+	return pack(job, region, NULL);
+}
+
+/* ---- who waits for it ---- */
+
+static int fail_bad(const char *wrong, struct diag *diag)
+{
+	return fail(diag, EFAULT, "sandbox/bad-result",
+		    "the process that reads the files handed back what is no plan: %s; nothing was "
+		    "loaded", wrong);
+}
+
+/* CAGE_DONE: *ret is ready to be unpacked. */
+static enum cage_result run_caged(struct job *job, enum which which, cage_work *work,
+				  struct parcel *ret, struct diag *diag)
+{
+	struct load *l = job->l;
+	struct cage *c = &l->cages[which];
+	enum cage_result result;
+	struct span handed;
+
+	if (list_memory(job) < 0) {
+		fail_nomem(diag);
+		return CAGE_FAILED;
+	}
+	result = cage_open(c);
+	if (result == CAGE_DONE) {
+		progress_share(&l->progress, cage_signal(c));
+		result = cage_run(c, seconds_for(l), work, job, &handed, diag);
+		progress_share(&l->progress, NULL);
+	}
+	if (result == CAGE_NONE) {
+		note(diag, "sandbox/none", "the files are read without a sandbox: %s", c->why);
+		l->is_caged = false;
+		cage_close(c);
+	}
+	if (result != CAGE_DONE)
+		return result;
+	job->memory[job->n_memory++] = cage_memory(c);
+	*ret = (struct parcel){
+		.in = handed,
+		.arena = l->arena,
+		.memory = job->memory,
+		.n_memory = job->n_memory,
+	};
+	return CAGE_DONE;
+}
+
+static int check_parcel(const struct parcel *p, struct diag *diag)
+{
+	return parcel_is_done(p) ? 0 : fail_bad(p->wrong ? p->wrong : "there is too much of it", diag);
+}
+
+int load_open_caged(struct load *l, struct diag *diag)
+{
+	struct job job = { .l = l };
+	struct diag said;
+	struct parcel p;
+
+	switch (l->is_caged ? run_caged(&job, CAGE_OPEN, open_work, &p, diag) : CAGE_NONE) {
+	case CAGE_NONE:
+		return load_open(l, diag);
+	case CAGE_FAILED:
+		return -diag->error;
+	case CAGE_DONE:
+		break;
+	}
+	diag_init(&said, l->arena);
+	hand_opened(&p, &job, &said);
+	if (check_parcel(&p, diag) < 0)
+		return -diag->error;
+	diag_take_notes(diag, &said);
+	if (said.error != 0)
+		return diag_take_failure(diag, &said);
+	return l->request.kernel.len > 0 ? 0 : fail_bad("there is no kernel", diag);
+}
+
+/* The plan is held against what this process knows by itself of the machine and of what was asked. */
+static int check_plan(struct load *l, struct stages *s, struct diag *diag)
+{
+	const char *wrong;
+	struct diag why;
+
+	if (s->outline.error != 0)
+		return 0;
+	l->plan.arena = l->arena;
+	l->plan.crash = l->crash;
+	if (!l->type || l->type != l->format)
+		return fail_bad("it is for another kind of kernel", diag);
+	if (s->is_by_file || s->settled.error != 0)
+		return 0;
+	wrong = handback_check(&l->plan, &l->request);
+	if (wrong)
+		return fail_bad(wrong, diag);
+	diag_init(&why, NULL);
+	if (plan_check(&l->plan, &l->target, l->request.mem_min, l->request.mem_end, &why) < 0)
+		return fail_bad(why.text, diag);
+	return 0;
+}
+
+void load_run_stages_caged(struct load *l, struct stages *s)
+{
+	struct job job = { .l = l, .stages = s };
+	struct parcel p;
+
+	plan_init(&l->plan, l->arena);
+	if (!l->is_caged) {
+		load_run_stages(l, s);
+		return;
+	}
+	switch (run_caged(&job, CAGE_PLAN, plan_work, &p, &s->outline)) {
+	case CAGE_NONE:
+		load_run_stages(l, s);
+		return;
+	case CAGE_FAILED:
+		return;
+	case CAGE_DONE:
+		break;
+	}
+	hand_stages(&p, &job);
+	if (check_parcel(&p, &s->outline) < 0 || check_plan(l, s, &s->outline) < 0)
+		return;
+}

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files are read in a process without rights: the plan is the same, and what that process does is little."""
+
+import gzip
+import re
+import shutil
+
+import pytest
+
+import images
+import machines
+import plans
+import test_crash
+import test_initrd
+import test_uki
+from kexec_run import run
+
+# What a process does once it has its filter. It is killed for anything else; this is what it needs.
+MEMORY = {"brk", "mmap", "munmap", "mremap", "madvise", "mprotect"}
+THREADS = {"clone", "clone3", "set_robust_list", "rseq", "futex", "sched_getaffinity", "rt_sigprocmask",
+           "rt_sigaction", "gettid", "getpid", "exit", "sched_yield", "sysinfo", "getrandom"}
+KINDS = ("direct", "stub", "uki", "packed uki", "vmlinux.xz", "panic", "panic of a UKI", "broken", "no kernel",
+         "initrd packed again", "segments too large")
+
+
+@pytest.fixture
+def words(folder, pc, request):
+    """The words of a dry run, for a kind of kernel."""
+    def written(name, data):
+        (folder / name).write_bytes(data)
+        return str(folder / name)
+
+    kernel, kind = str(images.path("6.1-cloud")), request.param
+    initrd = "--initrd=" + written("initrd", test_initrd.aligned(test_initrd.EARLY) +
+                                   gzip.compress(test_initrd.SMALL))
+    image = test_uki.pe.image({
+        ".linux": images.small(), ".initrd": test_initrd.SMALL, ".ucode": test_initrd.EARLY,
+        ".cmdline": b"of the image", ".osrel": b"PRETTY_NAME=\"Some system\"\n"})
+    if "panic" in kind:
+        pc = test_crash.MACHINES["low"].write(folder / "host")
+    small = machines.Machine(machines.pc(256 * machines.MIB), available=250 * machines.MIB)
+    return {
+        "direct": lambda: (pc, kernel, initrd, "--append=quiet"),
+        "stub": lambda: (pc, kernel, initrd, "--enter=64"),
+        "uki": lambda: (pc, written("uki", image), initrd),
+        "packed uki": lambda: (pc, written("uki.gz", gzip.compress(image, 1)), initrd),
+        "vmlinux.xz": lambda: (pc, written("k.xz", test_initrd.PACK["xz"](images.small())), initrd),
+        "panic": lambda: (pc, "-p", kernel, initrd),
+        "panic of a UKI": lambda: (pc, "-p", written("uki", image), initrd, "--initrd-unpack=yes"),
+        "broken": lambda: (pc, written("cut", images.small()[:-9999])),
+        "no kernel": lambda: (pc, written("noise", test_initrd.noise(9999))),
+        "initrd packed again": lambda: (
+            small.write(folder / "host"), kernel, "--append=x", "--initrd=" + written(
+                "large", gzip.compress(test_initrd.cpio(zeros=bytes(60 * machines.MIB))))),
+        "segments too large": lambda: (pc, kernel, initrd, "--mem-max=4M"),
+    }[kind]()
+
+
+@pytest.mark.parametrize("words", KINDS, indirect=True)
+def test_same_plan(words):
+    """Byte for byte, also what is said."""
+    for form in ("--json", "-d", "--map"):
+        outside = run("--dry-run", form, "--seed=1", "--no-sandbox", *words)
+        inside = run("--dry-run", form, "--seed=1", *words)
+        assert (inside.status, inside.out, inside.err) == (outside.status, outside.out, outside.err)
+        assert outside.status in (0, 255)
+
+
+def calls(log):
+    """The calls of each process by name, in their order."""
+    found = {}
+    for line in log.read_text().splitlines():
+        match = re.match(r"(\d+) +(\w+)\((.*)", line)
+        if match:
+            found.setdefault(match[1], []).append((match[2], match[3]))
+    return found
+
+
+@pytest.mark.parametrize("words", ["direct", "packed uki"], indirect=True)
+def test_what_it_does(folder, words):
+    """Before the filter it gives up what it has, after it opens nothing."""
+    log = folder / "log"
+    run("--dry-run", *words, between=(shutil.which("strace"), "-f", "-o", str(log)), limit=60).done()
+    caged = {}
+    for pid, made in calls(log).items():
+        names = [name for name, _ in made]
+        at = [i for i, (name, args) in enumerate(made)
+              if name == "seccomp" and "SECCOMP_SET_MODE_FILTER" in args and "len=" in args]
+        if not at:
+            continue
+        caged[pid] = made[at[0] + 1:]
+        assert "capset" in names[:at[0]] and "close_range" in names[:at[0]]
+        assert any(name == "prctl" and args.startswith("PR_SET_NO_NEW_PRIVS, 1") for name, args in made[:at[0]])
+    assert len(caged) == 2  # one to open the kernel, one to plan
+    for made in caged.values():
+        assert {name for name, _ in made} <= MEMORY | THREADS | {"write", "exit_group"}, made
+        assert [args.split(",")[1] for name, args in made if name == "write"] == [' "r"'], "that it is ready"
+        assert all("MAP_ANONYMOUS" in args for name, args in made if name == "mmap")
+
+
+@pytest.mark.parametrize("words", ["direct"], indirect=True)
+def test_turned_off(folder, words):
+    log = folder / "log"
+    run("--dry-run", "--no-sandbox", *words, between=(shutil.which("strace"), "-f", "-o", str(log)),
+        limit=60).done()
+    assert not [name for made in calls(log).values() for name, _ in made if name in ("seccomp", "memfd_create")]
+
+
+@pytest.mark.parametrize("call, error", [("seccomp", "ENOSYS"), ("memfd_create", "EPERM"), ("fork", "EAGAIN"),
+                                         ("pipe2", "EMFILE"), ("capset", "EPERM"), ("ftruncate", "EFBIG")])
+@pytest.mark.parametrize("words", ["uki"], indirect=True)
+def test_not_to_be_had(words, call, error):
+    """It is said, once, and the plan is the same."""
+    whole = plans.Plan(run("--dry-run", "--json", "--seed=1", *words).done().out)
+    name = "/^(fork|clone|clone3)$" if call == "fork" else call
+    # The progress line has no thread here, so the first clone is the fork.
+    result = run("--dry-run", "--json", "--seed=1", *words, limit=60,
+                 between=(shutil.which("strace"), "-f", "-o", "/dev/null", "-e",
+                          f"inject={name}:error={error}"))
+    plan = plans.Plan(result.done().out)
+    assert plan.notes.count("sandbox/none") == 1, plan["notes"]
+    said = {note["id"] for note in plan.pop("notes")} - {note["id"] for note in whole.pop("notes")}
+    assert said == {"sandbox/none"} and plan == whole
+
+
+@pytest.mark.parametrize("words", ["direct"], indirect=True)
+def test_memory(words):
+    """No byte is there twice: the most that any process of it has is what it was."""
+    peaks = []
+    for more in ((), ("--no-sandbox",)):
+        result = run("--dry-run", "--seed=1", *words, *more, between=("/usr/bin/env", "python3", "-c", """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)"""))
+        peaks.append(int(result.done().out))
+    assert peaks[0] < peaks[1] * 1.1, peaks
