@@ -182,8 +182,8 @@ static int fail_not_yet(struct parse *p, const struct option_row *row)
 {
 	if (strstr(row->name, "live-update")) {
 		fail(p->diag, EOPNOTSUPP, "options/not-yet",
-		     "--%s is for a Xen host, which kexec-ng does not know", row->name);
-		return fail_advise(p->diag, "kexec-tools, on such a host");
+		     "--%s asks the hypervisor for what no released Xen does", row->name);
+		return fail_advise(p->diag, "-l and -e, which replace Xen and its domains");
 	}
 	fail(p->diag, EOPNOTSUPP, "options/not-yet",
 	     "--%s is an option of kexec-tools that this kexec-ng does not have yet",
