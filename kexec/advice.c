@@ -104,6 +104,15 @@ static const struct {
 	{ "rehearse/entry-given", "leave --entry out" },
 	{ "rehearse/nothing-to-flip", "--dry-run names the segments and their lengths" },
 	{ "rehearse/too-high", "leave it out: --mem-max" },
+	{ "rehearse/vm-", "read all that it said in the file that is named" },
+	{ "rehearse/vm-time", "give it more time: --time-limit=SECONDS" },
+	{ "rehearse/vm-slow", "rehearse without it: --rehearse" },
+	{ "rehearse/vm-entry", "leave --entry out" },
+	{ "rehearse/vm-initrd", "make the initrd again: it is damaged, or packed in a way that this "
+				"kernel cannot unpack" },
+	{ "rehearse/vm-memory", "it needs more memory, or a smaller initrd" },
+	{ "rehearse/vm-no-root", "give it the initrd that it is started with: --initrd=FILE" },
+	{ "rehearse/qemu-", "is qemu-system-x86 whole, with its firmware (seabios)?" },
 	{ "rehearse/no-", "rehearse outside this container, or on another machine by --host-root" },
 	{ "reloc/", UNUSUAL },
 	{ "sandbox/", "do not trust this file: look where it is from; and please report it, with the "

@@ -148,7 +148,8 @@ static int report_rehearsal(struct load *l, double plan_seconds, int *ret_status
 		.diag = diag,
 	};
 	struct rehearsal rehearsal;
-	int r = rehearse(l, plan_seconds, &rehearsal, diag);
+	int r = l->options->rehearse_vm ? rehearse_vm(l, plan_seconds, &rehearsal, diag) :
+					  rehearse(l, plan_seconds, &rehearsal, diag);
 
 	if (r < 0)
 		return r;

@@ -8,6 +8,7 @@
 #include "options_parse.h"
 
 #define REHEARSE_SECONDS	60
+#define REHEARSE_VM_SECONDS	300
 
 /* "--a, --b and --c" of the rows that begin with name, for the message. */
 static const char *name_candidates(struct parse *p, const char *name, size_t len, bool is_ours)
@@ -109,7 +110,7 @@ static int parse_long(struct parse *p, const char *word)
 
 	if (r < 0)
 		return r;
-	if (!row->value && value)
+	if (!row->value && !row->takes_word && value)
 		return fail(p->diag, EINVAL, "options/needless-value", "--%s takes no value",
 			    row->name);
 	if (row->value && !value) {
@@ -475,7 +476,7 @@ static void note_ignored(struct parse *p)
 		warn(p->diag, "options/no-effect",
 		     "--%s has no effect with --%s, which needs the other system call",
 		     p->file_only->name, o->needs_kexec_load);
-	if (o->load && !o->rehearse && (o->flip || o->rehearse_seconds != REHEARSE_SECONDS))
+	if (o->load && !o->rehearse && (o->flip || o->rehearse_seconds != 0))
 		warn(p->diag, "options/no-effect",
 		     "--time-limit and --flip have no effect without --rehearse");
 	if (!o->exec && (o->load || o->unload || o->unload_crash) && (o->no_ifdown || o->no_sync))
@@ -489,7 +490,6 @@ int options_parse(int argc, char *const argv[], struct arena *a, struct options 
 	struct parse p = {
 		.out = {
 			.mem_end = UINT64_MAX,
-			.rehearse_seconds = REHEARSE_SECONDS,
 			.console_serial = -1,
 			.console_vga = -1,
 		},
@@ -507,6 +507,8 @@ int options_parse(int argc, char *const argv[], struct arena *a, struct options 
 	if (r < 0)
 		return fail_advise(diag, "kexec --help");
 	note_ignored(&p);
+	if (p.out.rehearse_seconds == 0)
+		p.out.rehearse_seconds = p.out.rehearse_vm ? REHEARSE_VM_SECONDS : REHEARSE_SECONDS;
 	*ret = p.out;
 	return 0;
 }

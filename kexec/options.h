@@ -58,6 +58,7 @@ struct options {
 	bool map;		/* with load only */
 	/* With load only, and implies dry_run: carry the plan out in a sandbox, and say how it went. */
 	bool rehearse;
+	bool rehearse_vm;		/* in a virtual machine, to the kernel's init */
 	unsigned int rehearse_seconds;	/* that one run of it may take */
 	const char *flip;		/* a bit of this segment, at ... */
 	uint64_t flip_off;		/* ... this offset; NULL: none */
@@ -166,6 +167,7 @@ struct option_row {
 	bool needs_kexec_load;
 	enum option_group group;
 	const char *value;		/* what --help calls its argument; NULL: it takes none */
+	bool takes_word;		/* ... but may, after "=" */
 	const char *help;		/* one line; NULL: another spelling of the row before */
 	size_t flag_off;		/* a bool of struct parse that it sets; 0: none */
 	int (*take)(struct parse *p, const struct option_row *row, const char *value);

@@ -229,6 +229,14 @@ static int take_module(struct parse *p, const struct option_row *row, const char
 	return 0;
 }
 
+static int take_rehearse(struct parse *p, const struct option_row *row, const char *value)
+{
+	p->out.rehearse_vm = value && strcmp(value, "vm") == 0;
+	if (value && !p->out.rehearse_vm)
+		return bad_value(p, row, value, "vm, or no value");
+	return 0;
+}
+
 static int take_time_limit(struct parse *p, const struct option_row *row, const char *value)
 {
 	uint64_t seconds;
@@ -710,12 +718,12 @@ const struct option_row option_table[] = {
 	{ "map", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true, SETS(out.map),
 	  .help = "draw physical memory with what goes where" },
 	{ "rehearse", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true,
-	  SETS(out.rehearse),
+	  SETS(out.rehearse), .take = take_rehearse, .takes_word = true,
 	  .help = "carry the load out in a sandbox, up to the kernel's\nown entry, and say how it "
-		  "went; needs no rights" },
+		  "went; needs no rights.\n--rehearse=vm: in a virtual machine, up to its init" },
 	{ "time-limit", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true,
 	  .take = take_time_limit, .value = "SECONDS",
-	  .help = "of each run of a rehearsal (default 60)" },
+	  .help = "of each run of a rehearsal (default 60, vm 300)" },
 	{ "json", .is_ours = true, .group = GROUP_REPORT, SETS(out.json),
 	  .help = "print that, or the failure, as JSON" },
 	{ "inspect", .is_ours = true, .group = GROUP_REPORT, .is_load_only = true,

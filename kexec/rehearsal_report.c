@@ -49,11 +49,12 @@ static void print_stage(FILE *out, const struct rehearsal_stage *s)
 		fprintf(out, "%-30stry: %s\n", "", s->advice);
 }
 
-static const char *verdict_text(enum rehearsed verdict)
+static const char *verdict_text(enum rehearsed verdict, bool is_vm)
 {
 	switch (verdict) {
 	case REHEARSED_GOOD:
-		return "good: the kernel's own code was reached with everything in place";
+		return is_vm ? "good: the kernel came up and started its init" :
+			       "good: the kernel's own code was reached with everything in place";
 	case REHEARSED_BAD:
 		return "bad: this load would not reach a sound kernel";
 	default:
@@ -63,15 +64,19 @@ static const char *verdict_text(enum rehearsed verdict)
 
 void rehearsal_text(FILE *out, const struct report *plan, const struct rehearsal *r)
 {
-	fprintf(out, "rehearsal of %s, %s entry, on this CPU; nothing was loaded\n\n",
+	fprintf(out, "rehearsal of %s, %s entry, %s; nothing was loaded\n\n",
 		plan->plan->type_text ? plan->plan->type_text : plan->plan->type,
-		plan->plan->entry_name);
+		plan->plan->entry_name, r->is_vm ? "in a virtual machine" : "on this CPU");
 	for (size_t i = 0; i < r->n_stages; i++)
 		print_stage(out, &r->stages[i]);
 	for (size_t i = 0; i < r->n_consoles; i++)
 		print_console(out, &r->consoles[i]);
-	fprintf(out, "\nverdict    %s (%.3f s, %" PRIu64 " traps)\n", verdict_text(r->verdict),
-		r->seconds, r->n_traps);
+	if (r->console_path)
+		fprintf(out, "\nall that it said is in %s\n", r->console_path);
+	fprintf(out, "\nverdict    %s (%.3f s", verdict_text(r->verdict, r->is_vm), r->seconds);
+	if (!r->is_vm)
+		fprintf(out, ", %" PRIu64 " traps", r->n_traps);
+	fputs(")\n", out);
 }
 
 #ifdef HAVE_JSON_C
@@ -159,6 +164,8 @@ int rehearsal_json(FILE *out, const struct report *plan, const struct rehearsal 
 			put_stages(&j, o, r);
 			put_kernel(&j, o, r);
 			put_consoles(&j, o, plan, r);
+			json_out_text(&j, o, "where", r->is_vm ? "vm" : "sandbox");
+			json_out_text(&j, o, "console_path", r->console_path);
 			json_out_number(&j, o, "traps", r->n_traps);
 			put_seconds(&j, o, r->seconds);
 		}

@@ -22,7 +22,8 @@ enum rehearsed {
 
 struct rehearsal_stage {
 	/* "plan", "purgatory", "entry", "segments", "stub", "kept", "kernel"; "sandbox" if there can be
-	 * none. */
+	 * none. In a virtual machine "plan", "machine", "placed", "purgatory", "kernel", "init",
+	 * "vmcore". */
 	const char *name;
 	enum rehearsed verdict;
 	const char *id;		/* NULL if it is good */
@@ -58,12 +59,17 @@ struct rehearsal {
 	struct rehearsal_kernel kernel;
 	uint64_t n_traps, n_maps;
 	double seconds;
+	bool is_vm;
+	const char *console_path;	/* all that a virtual machine said; NULL: nothing */
 };
 
 /* l has a finished plan, which took plan_seconds; what is made here is in l->arena. -ENOMEM, nothing
  * else: what goes wrong is a verdict. */
 must_check int rehearse(struct load *l, double plan_seconds, struct rehearsal *ret,
 			struct diag *diag);
+/* The same in a virtual machine, on to the kernel's init. */
+must_check int rehearse_vm(struct load *l, double plan_seconds, struct rehearsal *ret,
+			   struct diag *diag);
 const char *rehearsed_name(enum rehearsed verdict);	/* "good" */
 
 #endif

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import time
 
@@ -435,3 +436,37 @@ def test_a_truncated_image(pc, folder):
     where.write_bytes(short.with_fields({images.SYSSIZE: len(short.kernel) // 16,
                                          images.KERNEL_INFO_OFFSET: 0}))
     rehearse(pc, where, "--enter=64").found("stub", "rehearse/exception")
+
+
+# ---- in a virtual machine: what needs none; tests/vm/test_rehearse_vm.py has the rest ----
+
+def test_vm_without_qemu(pc, small, tmp_path):
+    """No QEMU is no verdict, and says what to install."""
+    (tmp_path / "setpriv").symlink_to(shutil.which("setpriv"))
+    done = run("--dry-run", "--rehearse=vm", "--json", pc, small,
+               env={**os.environ, "PATH": str(tmp_path)})
+    assert done.status == UNKNOWN, done
+    last = plans.parse(done.out)["rehearsal"]["stages"][-1]
+    assert (last["name"], last["id"]) == ("machine", "rehearse/vm-no-qemu")
+    assert "qemu-system-x86" in last["advice"]
+
+
+def test_vm_that_fails(pc, small, tmp_path):
+    """What QEMU says when it does not start is passed on; nothing of it stays behind."""
+    for name in ("bin", "temp"):
+        (tmp_path / name).mkdir()
+    program = tmp_path / "bin" / "qemu-system-x86_64"
+    program.write_text("#!/bin/sh\necho no such machine >&2\nexit 1\n")
+    program.chmod(0o755)
+    done = run("--dry-run", "--rehearse=vm", "--json", pc, small,
+               env={**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+                    "TMPDIR": str(tmp_path / "temp")})
+    assert done.status == UNKNOWN, done
+    last = plans.parse(done.out)["rehearsal"]["stages"][-1]
+    assert (last["name"], last["id"]) == ("machine", "rehearse/qemu-failed")
+    assert "no such machine" in last["text"]
+    assert not any((tmp_path / "temp").iterdir())
+
+
+def test_vm_is_the_only_word(pc, small):
+    run("--dry-run", pc, small, "--rehearse=host").failed("options/bad-value", 1)
