@@ -90,7 +90,6 @@ def pack(data, name):
 
 
 def unpack(payload):
-    """What Debian's kernels are packed with; the others are only written here."""
     name = format_of(payload)
     if name == "elf":
         return payload
@@ -103,8 +102,12 @@ def unpack(payload):
         data = _filter("zstd", "-dc", "--long=31", data=packed)
     elif name == "gzip":
         data = gzip.decompress(payload)
+    elif name == "bzip2":
+        data = bz2.decompress(packed)
+    elif name == "lzma":
+        data = lzma.decompress(packed, format=lzma.FORMAT_ALONE)
     else:
-        raise ValueError(f"nothing here unpacks {name}")
+        data = _filter("lzop", "-dc", data=packed)
     if len(data) != trailer:
         raise ValueError(f"unpacks to {len(data)} bytes, not to {trailer}")
     return data

@@ -105,12 +105,12 @@ class Kernel:
 
     @property
     def bits(self):
-        return 32 if "-686" in self.name else 64
+        return 32 if "-686" in self.name or "-32" in self.name else 64
 
     @property
     def module(self):
-        """A module of it, not compressed, that needs no other and no device."""
-        return self.image.parent / "module.ko"
+        """A module of it, not compressed, that needs no other and no device; None if it has none."""
+        return None if self.name.startswith("small-") else self.image.parent / "module.ko"
 
     @functools.cached_property
     def bzimage(self):
@@ -131,13 +131,24 @@ def kernel(name):
     return Kernel(name, where / "vmlinuz", (where / "release").read_text().strip())
 
 
-def jump_kernel():
-    """A kernel with CONFIG_KEXEC_JUMP, of tests/vm/build-jump-kernel; builds it if need be."""
-    where = cache() / "kernels" / "6.1-jump"
+def built_kernel(name, command, *words):
+    """A kernel that such a command builds, if it is not there yet."""
+    where = cache() / "kernels" / name
     if not all((where / part).exists() for part in ("release", "vmlinuz")):
-        if subprocess.run([HERE / "build-jump-kernel"], timeout=3600).returncode != 0:
-            raise FileNotFoundError("no kernel to come back to: tests/vm/build-jump-kernel failed")
-    return Kernel("6.1-jump", where / "vmlinuz", (where / "release").read_text().strip())
+        if subprocess.run([HERE / command, *words], timeout=7200).returncode != 0:
+            raise FileNotFoundError(f"no kernel {name}: tests/vm/{command} failed")
+    return Kernel(name, where / "vmlinuz", (where / "release").read_text().strip())
+
+
+def jump_kernel():
+    """A kernel with CONFIG_KEXEC_JUMP, to come back to."""
+    return built_kernel("6.1-jump", "build-jump-kernel")
+
+
+def kernel_named(name):
+    """One of Debian's, or a small one: "small-gzip"."""
+    small = name.removeprefix("small-")
+    return kernel(name) if small == name else built_kernel(name, "build-small-kernels", small)
 
 
 def newer_qemu():
@@ -315,15 +326,17 @@ class Machine:
     memory: int = 512          # MiB
     smp: int = 1
     vga: str = "none"          # or std
+    kind: str = "q35"          # or pc, or microvm
 
     def __str__(self):
-        screen = "" if self.vga == "none" else f"-{self.vga}"
+        more = "".join(f"-{word}" for word, usual in ((self.vga, "none"), (self.kind, "q35"))
+                       if word != usual)
         cpu = self.cpu.replace(",la57=off", "-4level")
-        return f"{self.firmware}-{cpu}-{self.memory}M-{self.smp}cpu{screen}"
+        return f"{self.firmware}-{cpu}-{self.memory}M-{self.smp}cpu{more}"
 
     def arguments(self, folder):
         # One thread for all CPUs: with more, TCG may run a stale int3 while Linux patches its code.
-        words = ["-machine", "q35", "-accel", "tcg,thread=single", "-cpu", self.cpu,
+        words = ["-machine", self.kind, "-accel", "tcg,thread=single", "-cpu", self.cpu,
                  "-m", str(self.memory), "-smp", str(self.smp), "-vga", self.vga,
                  "-nodefaults", "-net", "none", "-display", "none", "-no-reboot"]
         if self.firmware == "ovmf":
