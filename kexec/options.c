@@ -325,7 +325,7 @@ static int settle_mode(struct parse *p)
 	/* As ever these go before whatever else was asked. */
 	if (p->is_done || p->asked_status)
 		o->force = o->check = o->show = o->last = o->list = o->inspect = o->rehearse =
-			false;
+			o->jump_back_helper = false;
 	if (p->is_done)
 		return 0;
 	if (p->asked_status) {
