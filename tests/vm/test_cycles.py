@@ -29,7 +29,9 @@ INIT = f"""#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /tmp /state
 /bin/busybox --install -s /bin
 mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev 2>/dev/null
-[ ! -f /watchdog.ko ] || [ "$(uname -r)" != "$(cat /watchdog.of)" ] || insmod /watchdog.ko
+if [ -f /watchdog.of ] && [ "$(uname -r)" = "$(cat /watchdog.of)" ]; then
+	insmod /watchdog.core; insmod /watchdog.ko
+fi
 page={STORE // 4096}
 dd if=/dev/mem of=/tmp/store bs=4096 skip=$page count={STORE_LEN // 4096} 2>/dev/null
 tar xf /tmp/store -C /state 2>/dev/null
@@ -67,9 +69,10 @@ def system(plan, images, options="", watchdog_of=None):
                 for path, data in libraries_of(BUILD / "bin" / "vmcore-dmesg").items()}
     members |= {f"boot/{name}": data for name, data in images.items()}
     if watchdog_of:
-        members["watchdog.ko"] = foreign.fetched((
-            f"linux-image-{watchdog_of}",
-            f"lib/modules/{watchdog_of}/kernel/drivers/watchdog/i6300esb.ko"))
+        for member, module in ("watchdog.core", "watchdog"), ("watchdog.ko", "i6300esb"):
+            members[member] = foreign.fetched((
+                f"linux-image-{watchdog_of}",
+                f"lib/modules/{watchdog_of}/kernel/drivers/watchdog/{module}.ko"))
         members["watchdog.of"] = watchdog_of.encode()
     folders = {str(parent) for path in members for parent in pathlib.PurePath(path).parents}
     folders |= {"dev", "proc", "sys", "tmp", "state"}
