@@ -39,10 +39,10 @@ def jump(first, second, log, machine=Machine(), before=(), load="-l", options=""
         return answers(guest)
 
 
-def check_figures(last, first):
+def check_figures(last, first, for_panic=False):
     """Each figure is there, and none is out of this world for an emulated machine."""
     assert last["started_by"] == "kexec-ng" and last["loader_type"] == 0xd1
-    assert last["from_release"] == kernel(first).release and not last["for_panic"]
+    assert last["from_release"] == kernel(first).release and last["for_panic"] == for_panic
     assert last["verified"] and last["loader"].startswith("kexec-ng ")
     assert 200_000 < last["tsc"]["khz"] < 10_000_000
     steps = {step["name"]: step for step in last["steps"]}
@@ -94,6 +94,27 @@ def test_check_show_jump_last(log_folder):
     check_shown(json_of(texts["--show --json"][0])["show"], first, second, "kexec_load")
     assert "initrd /i2" in texts["--show"][2] and "CHANGED since" in texts["--show"][2]
     check_figures(json_of(texts["--last --json"][0])["last"], first)
+
+
+@pytest.mark.long_form
+@pytest.mark.parametrize("first, second", [("6.1-amd64", "6.12-amd64"), ("7-amd64", "6.1-amd64")])
+def test_after_a_panic(first, second, log_folder):
+    """The capture kernel tells of its jump as any other, and that it was for a panic."""
+    dying = r"Kernel panic|---\[ end"
+    job = ["run /sbin/kexec --last --json", "run /sbin/kexec --last", "proof second"]
+    files = {**kexec_files(), "/k2": kernel(second).image, "/run/here": b"",
+             "/i2": initramfs({"": "\n".join(job)}, kexec_files())}
+    job = ["run-expect 0 /sbin/kexec -p /k2 --initrd=/i2 '--append=console=ttyS0 loglevel=4 nr_cpus=1'",
+           "run-expect 0 /sbin/kexec --show -p --json", "write /proc/sysrq-trigger c"]
+    with Guest(Machine(memory=1024), kernel(first), initramfs({"": "\n".join(job)}, files),
+               "loglevel=4 crashkernel=256M", log=log_folder) as guest:
+        guest.expect("NG-PROOF second", allow=dying)
+        said = dict(answers(guest))
+    panic = json_of(said["--show -p --json"])["show"]["panic"]
+    assert panic["state"] == "recorded" and not panic["stale_record"]
+    assert panic["record"]["kernel_version"].startswith(kernel(second).release)
+    check_figures(json_of(said["--last --json"])["last"], first, for_panic=True)
+    assert "for a panic" in said["--last"]
 
 
 @pytest.mark.long_form
