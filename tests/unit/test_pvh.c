@@ -288,6 +288,30 @@ static void test_what_is_lost(void **state)
 	assert_null(diag_find_note(&diag, "pvh/efi-dropped"));
 }
 
+/* A 32-bit Linux reads what it is told through page tables that end soon after it. */
+static void test_32_bit_linux(void **state)
+{
+	const struct segment *params;
+
+	(void)state;
+	make_kernel(false, "Linux version 6.1.0-test (x) #1\n");
+	put_entry(ENTRY, 4);
+	facts.cpu.is_la57_on = true;
+	expect("ok");
+	params = plan_find(&plan, "params");
+	assert_true(params->addr >= MIB && params->addr + params->mem_len <= PADDR);
+	assert_int_equal(plan.jump_ebx, params->addr);
+	assert_int_equal(plan_find(&plan, "kernel")->addr, PADDR);
+	assert_non_null(diag_find_note(&diag, "pvh/32-bit"));
+	assert_null(diag_find_note(&diag, "pvh/4-level"));
+	/* Another program says nothing of page tables: theirs may be anywhere. */
+	make_kernel(false, "Another kernel\n");
+	put_entry(ENTRY, 4);
+	expect("ok");
+	assert_true(plan_find(&plan, "params")->addr > PADDR + MEM_LEN);
+	assert_null(diag_find_note(&diag, "pvh/32-bit"));
+}
+
 static void test_other_programs(void **state)
 {
 	(void)state;
@@ -448,6 +472,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_notes_that_are_wrong, fresh, done),
 		cmocka_unit_test_setup_teardown(test_refusals, fresh, done),
 		cmocka_unit_test_setup_teardown(test_what_is_lost, fresh, done),
+		cmocka_unit_test_setup_teardown(test_32_bit_linux, fresh, done),
 		cmocka_unit_test_setup_teardown(test_other_programs, fresh, done),
 		cmocka_unit_test_setup_teardown(test_bzimage, fresh, done),
 		cmocka_unit_test_setup_teardown(test_written, fresh, done),

@@ -48,6 +48,9 @@ def boot(first, second, machine, log, options=("--enter=pvh",), n_parts=1):
 
 
 @pytest.mark.parametrize("first, second, machine, n_parts", [
+    pytest.param("6.1-cloud", "6.1-686-pae", Machine(memory=1024), 2, marks=pytest.mark.long_form),
+    pytest.param("6.12-amd64", "6.1-686-pae", Machine("ovmf", memory=5120, smp=4), 1,
+                 marks=pytest.mark.long_form),
     ("6.1-cloud", "6.12-amd64", Machine(memory=2048, smp=4), 2),
     pytest.param("6.12-amd64", "6.1-amd64", Machine(memory=1024), 1,
                  marks=pytest.mark.long_form),

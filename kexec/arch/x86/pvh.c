@@ -111,10 +111,6 @@ static int check_request(const struct pvh_image *image, const struct request *re
 {
 	const size_t cmdline_len = strlen(req->cmdline);
 
-	if (image->is_linux && !image->elf.is_64)
-		return fail(diag, ENOTSUP, "pvh/32-bit",
-			    "the PVH entry of 32-bit Linux kernels is not used: Debian's 6.1 resets "
-			    "the machine in it");
 	if (req->dtb.len > 0)
 		return fail(diag, EINVAL, "pvh/device-tree",
 			    "the PVH entry has no place to hand a device tree (--dtb) on");
@@ -154,7 +150,11 @@ static void note_what_is_lost(const struct pvh_image *image, const struct pvh_no
 		warn(diag, "pvh/efi-dropped",
 		     "EFI runtime services are not handed on: the PVH entry has no place for them; the "
 		     "next kernel boots as with noefi");
-	if (facts->cpu.is_la57_on)
+	if (image->is_linux && !image->elf.is_64)
+		note(diag, "pvh/32-bit",
+		     "a 32-bit kernel built without CONFIG_X86_PAE may reset the machine in its PVH "
+		     "entry: older ones turn PAE on there without page tables for it");
+	if (facts->cpu.is_la57_on && image->elf.is_64)
 		note(diag, "pvh/4-level", "a kernel that is entered by PVH has 4-level paging");
 	if (facts->n_map > MEMORY_MAX)
 		warn(diag, "pvh/memory-map-cut",
@@ -198,13 +198,25 @@ static int plan_kernel(const struct pvh_own *own, phys_t end, struct plan *plan,
 	return flat_plan(&own->flat, plan, diag);
 }
 
+/*
+ * A 32-bit Linux reads memory map and list of modules through its first page tables, which
+ * begin at 0 and go a little beyond the kernel (mk_early_pgtbl_32()): what is higher is a fault
+ * that nobody handles.
+ */
+static phys_t params_end(const struct pvh_image *image, const struct pvh_own *own)
+{
+	if (!image->is_linux || image->elf.is_64)
+		return START_INFO_END;
+	return own->notes.is_relocatable ? own->notes.min : own->flat.pieces[0].start;
+}
+
 static int plan_data(const struct pvh_image *image, const struct pvh_own *own,
 		     const struct request *req, phys_t end, struct plan *plan, struct diag *diag)
 {
 	const struct segment_wish params = {
 		.name = "params",
 		.min = LOWEST_SEGMENT,
-		.end = min_u64(START_INFO_END, end),
+		.end = min_u64(params_end(image, own), end),
 		.is_digested = true,
 	};
 	const struct segment_wish initrd = {
