@@ -5,6 +5,7 @@ What comes is the same as ever, or one reason by name; and what was there before
 """
 
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -228,18 +229,21 @@ def test_closed_streams_without_dev(bare, folder):
 
 @pytest.mark.parametrize("enter", ["auto", "64"])
 def test_no_threads(folder, pc, enter):
-    """What is done by several is done by one."""
+    """What is done by several is done by one; what would be done in a sandbox is done without, and
+    that is said."""
     initrd = folder / "initrd"
     with initrd.open("wb") as f:
         f.truncate(40 << 20)
     words = ("--dry-run", "--json", "--seed=1", f"--enter={enter}", pc, images.path("6.1-cloud"),
              f"--initrd={initrd}")
-    alone = run(*words, limit=60, between=strace("-e", "inject=clone3:error=EAGAIN", "-e",
-                                                 "inject=clone:error=EAGAIN"))
+    no_clone = strace("-e", "inject=clone3:error=EAGAIN", "-e", "inject=clone:error=EAGAIN")
+    alone = run(*words, "--no-sandbox", limit=60, between=no_clone)
     if alone.status == 255:
         assert len(alone.reasons()) == 1, alone
     else:
-        assert alone.out == run(*words).done().out
+        assert alone.out == run(*words, "--no-sandbox").done().out
+    plan = json.loads(run(*words, limit=60, between=no_clone).done().out)
+    assert [note["id"] for note in plan["notes"]].count("sandbox/none") == 1
 
 
 @pytest.mark.parametrize("limit", ["--stack=65536", "--data=30000000", "--memlock=0", "--nproc=1",
