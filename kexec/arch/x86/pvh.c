@@ -207,7 +207,9 @@ static phys_t params_end(const struct pvh_image *image, const struct pvh_own *ow
 {
 	if (!image->is_linux || image->elf.is_64)
 		return START_INFO_END;
-	return own->notes.is_relocatable ? own->notes.min : own->flat.pieces[0].start;
+	/* With no lower bound of its own there is no room for certain: 0 would be no limit. */
+	return own->notes.is_relocatable ? max_u64(own->notes.min, LOWEST_SEGMENT) :
+					   own->flat.pieces[0].start;
 }
 
 static int plan_data(const struct pvh_image *image, const struct pvh_own *own,
