@@ -219,17 +219,27 @@ def unpack_newc(data, where):
             path.write_bytes(body)
 
 
+def compiled(name, source, *words, compiler=("gcc",), limit=60):
+    """The path of a program for guests, which a compiler makes of a source here."""
+    program = BUILD / "vm" / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    part = program.with_suffix(f".{os.getpid()}")    # two tests may come here at once
+    subprocess.run([*compiler, "-o", part, HERE / source, *words], check=True, timeout=limit)
+    part.rename(program)
+    return program
+
+
+# What makes a C program for guests that needs nothing but the kernel.
+ALONE = ("-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s")
+
+
 def init_binary(bits):
     """init.c as a static program for 32 or 64 bits; compiled when it is older than its source."""
     source, program = HERE / "init.c", BUILD / "vm" / f"init{bits}"
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
-        program.parent.mkdir(parents=True, exist_ok=True)
-        part = program.with_suffix(f".{os.getpid()}")
         flags = ["-m32", "-D_FILE_OFFSET_BITS=64"] if bits == 32 else []
-        compiler = os.environ.get("CC", "gcc").split()
-        subprocess.run([*compiler, "-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s",
-                        *flags, "-o", part, source], check=True, timeout=120)
-        part.rename(program)
+        compiled(program.name, source.name, *ALONE, *flags,
+                 compiler=os.environ.get("CC", "gcc").split(), limit=120)
     return program.read_bytes()
 
 

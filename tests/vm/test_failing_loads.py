@@ -4,15 +4,13 @@
 inject.c says what it looks at. What is loaded is a small image that nobody starts.
 """
 
-import os
 import re
 import signal
-import subprocess
 import sys
 
 import pytest
 
-from guest import BUILD, HERE, TOP, Guest, Machine, initramfs, kernel, kexec_files
+from guest import ALONE, TOP, Guest, Machine, compiled, initramfs, kernel, kexec_files
 
 sys.path.append(str(TOP / "tests" / "corpus"))
 import cases  # noqa: E402 (not before the line above)
@@ -22,13 +20,7 @@ LIMIT = 1700    # seconds for the whole of a long form
 
 @pytest.fixture(scope="session")
 def inject():
-    program = BUILD / "vm" / "inject"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    part = program.with_suffix(f".{os.getpid()}")    # each worker has a session of its own
-    subprocess.run(["gcc", "-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s", "-o", part,
-                    HERE / "inject.c"], check=True, timeout=60)
-    part.rename(program)
-    return program
+    return compiled("inject", "inject.c", *ALONE)
 
 
 def injected(inject, lines, log, first="6.1-cloud"):

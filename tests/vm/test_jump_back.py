@@ -1,26 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Jumps that the first kernel comes back from, on a kernel with CONFIG_KEXEC_JUMP."""
 
-import os
 import re
-import subprocess
 
 import pytest
 
-from guest import BUILD, HERE, Guest, Machine, initramfs, jump_kernel, kexec_files
+from guest import Guest, Machine, compiled, initramfs, jump_kernel, kexec_files
 
-LIMIT = 60  # seconds for the compiler
 WORDS = re.compile(r"^kexec_jump_back_entry=0x[0-9a-f]{16} kexec_jump_back_gdt=0xf[0-9a-f]{15} ")
 
 
 def payload():
     """payload.S as a 64-bit ELF program, linked where the first kernel has its own code."""
-    source, program = HERE / "payload.S", BUILD / "vm" / "payload"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    part = program.with_suffix(f".{os.getpid()}")
-    subprocess.run(["gcc", "-nostdlib", "-static", "-Wl,-Ttext=0x1000000,--build-id=none", "-o", part,
-                    source], check=True, timeout=LIMIT)
-    part.rename(program)
+    program = compiled("payload", "payload.S", "-nostdlib", "-static",
+                       "-Wl,-Ttext=0x1000000,--build-id=none")
     return program.read_bytes()
 
 

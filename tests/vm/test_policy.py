@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the machine's owner decided, and what changes under a load, is respected and said."""
 
-import os
-import subprocess
-
 import pytest
 
-from guest import BUILD, HERE, Guest, Machine, initramfs, initrd_parts, kernel, kexec_files
+from guest import ALONE, Guest, Machine, compiled, initramfs, initrd_parts, kernel, kexec_files
 
 FIRST, SECOND = "6.1-cloud", "6.12-amd64"
 NOT_LOADED = "run-expect 0 /sbin/kexec -S -l"
@@ -108,13 +105,7 @@ def test_force_and_status(log_folder):
 
 @pytest.fixture(scope="session")
 def tamper():
-    program = BUILD / "vm" / "tamper"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    part = program.with_suffix(f".{os.getpid()}")    # each worker has a session of its own
-    subprocess.run(["gcc", "-std=gnu11", "-Os", "-Wall", "-Wextra", "-static", "-s", "-o", part,
-                    HERE / "tamper.c"], check=True, timeout=60)
-    part.rename(program)
-    return program
+    return compiled("tamper", "tamper.c", *ALONE)
 
 
 @pytest.mark.parametrize("enter", ["auto", "64"])

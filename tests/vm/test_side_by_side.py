@@ -5,18 +5,16 @@ import dataclasses
 import gzip
 import itertools
 import json
-import os
 import pathlib
 import random
 import re
 import shlex
 import struct
-import subprocess
 import sys
 
 import pytest
 
-from guest import BUILD, HERE, TOP, Guest, Machine, initramfs, kernel, kexec_files
+from guest import ALONE, BUILD, HERE, TOP, Guest, Machine, compiled, initramfs, kernel, kexec_files
 
 sys.path += [str(TOP / "tests" / "cli"), str(TOP / "tests" / "lib")]
 
@@ -99,13 +97,7 @@ def guest_files(first=FIRST):
 
 
 def beside():
-    source, program = HERE / "beside.c", BUILD / "vm" / "beside"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    part = program.with_suffix(f".{os.getpid()}")    # two tests may come here at once
-    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Os", "-Wall", "-Wextra", "-static",
-                    "-s", "-o", part, source], check=True, timeout=60)
-    part.rename(program)
-    return program
+    return compiled("beside", "beside.c", *ALONE, "-D_GNU_SOURCE")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """On a Xen host the hypervisor loads: in a dom0 of Debian's, through Debian's libxenctrl."""
 
-import os
 import pathlib
 import re
 import subprocess
@@ -9,7 +8,8 @@ import tempfile
 
 import pytest
 
-from guest import (BUILD, HERE, Guest, Machine, initramfs, kernel, kexec_binary, kexec_files, libraries_of)
+from guest import (ALONE, Guest, Machine, compiled, initramfs, kernel, kexec_binary, kexec_files,
+                   libraries_of)
 
 import foreign  # beside bzimage; guest.py makes that known
 
@@ -48,19 +48,12 @@ def privcmd(of):
 
 def domain_builder():
     """domu.c as a static program, with the libraries of Xen."""
-    program = BUILD / "vm" / "domu"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    part = program.with_suffix(f".{os.getpid()}")    # two tests may come here at once
     xen = foreign.unpacked("libxen-dev")
-    subprocess.run(["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-Os", "-Wall", "-Wextra", "-static", "-s",
-                    f"-I{xen}/usr/include", f"-L{xen}{LIBRARIES.replace('/lib', '/usr/lib', 1)}",
-                    "-o", part, HERE / "domu.c",
+    return compiled("domu", "domu.c", *ALONE, "-D_GNU_SOURCE", f"-I{xen}/usr/include",
+                    f"-L{xen}{LIBRARIES.replace('/lib', '/usr/lib', 1)}",
                     # Its readers of formats are called by nobody: they tell it that they are there.
                     "-Wl,--whole-archive", "-lxenguest", "-Wl,--no-whole-archive",
-                    *(f"-l{name}" for name in DOMAIN_BUILDER)],
-                   check=True, timeout=60)
-    part.rename(program)
-    return program
+                    *(f"-l{name}" for name in DOMAIN_BUILDER))
 
 
 def export(kind, image, folder, *words):
