@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "entries_run.h"
@@ -17,6 +16,7 @@
 #include "options.h"
 #include "questions.h"
 #include "rehearsal_report.h"
+#include "rehearsal_stage.h"
 #include "report.h"
 #include "sys.h"
 
@@ -121,14 +121,6 @@ static int report(const struct load *l, struct diag *diag)
 	return r;
 }
 
-static double clock_seconds(void)
-{
-	struct timespec t = { 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* The plan, if -d or --map asks for it, then how it went. */
 static int report_rehearsal(struct load *l, double plan_seconds, int *ret_status,
 			    struct diag *diag)
@@ -186,7 +178,7 @@ static int fail_load(const struct load *l, struct diag *diag, int status)
 static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 {
 	int status = STATUS_FAILED;
-	const double start = clock_seconds();
+	const double start = rehearsal_now();
 	struct load l;
 	int r;
 
@@ -209,7 +201,7 @@ static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 	if (r == 0)
 		status = STATUS_OK;
 	if (r == 0)
-		r = o->rehearse ? report_rehearsal(&l, clock_seconds() - start, &status, diag) :
+		r = o->rehearse ? report_rehearsal(&l, rehearsal_now() - start, &status, diag) :
 				  report(&l, diag);
 	if (r < 0)
 		status = fail_load(&l, diag, status == STATUS_OK ? STATUS_FAILED : status);

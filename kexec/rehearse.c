@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "advice.h"
 #include "arch/x86/arrival.h"
 #include "arch/x86/purgatory.h"
 #include "arch/x86/pvh.h"
+#include "rehearsal_stage.h"
 #include "sandbox.h"
 
 #define LOW_MEMORY_END	MIB
@@ -38,14 +38,6 @@ struct run {
 	double start;
 };
 
-static double now(void)
-{
-	struct timespec t = { 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 const char *rehearsed_name(enum rehearsed verdict)
 {
 	static const char *const names[] = {
@@ -59,42 +51,24 @@ const char *rehearsed_name(enum rehearsed verdict)
 
 /* ---- what is said ---- */
 
-static struct rehearsal_stage *add_stage(struct run *run, const char *name, enum rehearsed verdict)
-{
-	struct rehearsal *out = run->out;
-	struct rehearsal_stage *s = &out->stages[out->n_stages];
-
-	if (out->n_stages + 1 < REHEARSAL_STAGES_MAX)
-		out->n_stages++;
-	*s = (struct rehearsal_stage){ .name = name, .verdict = verdict };
-	s->seconds = now() - run->start;
-	run->start = now();
-	if (verdict > out->verdict)
-		out->verdict = verdict;
-	return s;
-}
-
 printf_like(3, 4) static int say_good(struct run *run, const char *name, const char *fmt, ...)
 {
-	struct rehearsal_stage *s = add_stage(run, name, REHEARSED_GOOD);
+	struct rehearsal_stage *s =
+		rehearsal_add_stage(run->out, &run->start, name, REHEARSED_GOOD);
 	va_list args;
+	int r;
 
 	va_start(args, fmt);
-	s->text = arena_vprintf(run->l->arena, fmt, args);
+	r = rehearsal_set_text(s, run->l->arena, fmt, args);
 	va_end(args);
-	return s->text ? 0 : -ENOMEM;
+	return r;
 }
 
 /* Takes what failed for a verdict: nothing that is not supported here makes a kernel bad. */
 static int say_failure(struct run *run, const char *name, const struct diag *why,
 		       enum rehearsed verdict)
 {
-	struct rehearsal_stage *s = add_stage(run, name, verdict);
-
-	s->id = why->id;
-	s->text = arena_printf(run->l->arena, "%s", why->text);
-	s->advice = arena_printf(run->l->arena, "%s", advice_of(why));
-	return s->text && s->advice ? 0 : -ENOMEM;
+	return rehearsal_add_failure(run->out, &run->start, run->l->arena, name, why, verdict);
 }
 
 static enum rehearsed verdict_of(const struct diag *why)
@@ -568,7 +542,7 @@ static void start_run(struct run *run, struct load *l, struct rehearsal *out, st
 	run->l = l;
 	run->out = out;
 	run->diag = diag;
-	run->start = now();
+	run->start = rehearsal_now();
 }
 
 /* From the plan's entry to its jump; a failure of the environment is unknown. */
@@ -694,7 +668,7 @@ static int say_plan(struct load *l, struct rehearsal *out, double seconds, struc
 
 int rehearse(struct load *l, double plan_seconds, struct rehearsal *ret, struct diag *diag)
 {
-	const double start = now();
+	const double start = rehearsal_now();
 	bool is_ok = false;
 	int r;
 
@@ -705,6 +679,6 @@ int rehearse(struct load *l, double plan_seconds, struct rehearsal *ret, struct 
 		r = run_plan(l, ret, diag, &is_ok);
 	if (r == 0 && is_ok && has_stub(l) && bzimage_direct_of_plan(&l->plan))
 		r = run_oracle(l, ret, diag);
-	ret->seconds = plan_seconds + now() - start;
+	ret->seconds = plan_seconds + rehearsal_now() - start;
 	return r < 0 ? fail_nomem(diag) : 0;
 }

@@ -11,6 +11,7 @@
 
 #include "advice.h"
 #include "qemu.h"
+#include "rehearsal_stage.h"
 #include "rehearse_console.h"
 
 #define LOOK_MS			50
@@ -35,54 +36,26 @@ struct vm_run {
 	double left_at, kernel_at, init_at;	/* when the console said so; 0: never */
 };
 
-static double now(void)
-{
-	struct timespec t = { 0 };
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 /* ---- what is said ---- */
-
-static struct rehearsal_stage *add_stage(struct vm_run *run, const char *name,
-					 enum rehearsed verdict)
-{
-	struct rehearsal *out = run->out;
-	struct rehearsal_stage *s = &out->stages[out->n_stages];
-
-	if (out->n_stages + 1 < REHEARSAL_STAGES_MAX)
-		out->n_stages++;
-	*s = (struct rehearsal_stage){ .name = name, .verdict = verdict, .text = "" };
-	s->seconds = now() - run->start;
-	run->start = now();
-	if (verdict > out->verdict)
-		out->verdict = verdict;
-	return s;
-}
 
 printf_like(3, 4) static int say_good(struct vm_run *run, const char *name, const char *fmt, ...)
 {
-	struct rehearsal_stage *s = add_stage(run, name, REHEARSED_GOOD);
+	struct rehearsal_stage *s =
+		rehearsal_add_stage(run->out, &run->start, name, REHEARSED_GOOD);
 	va_list args;
+	int r;
 
 	va_start(args, fmt);
-	s->text = arena_vprintf(run->l->arena, fmt, args);
+	r = rehearsal_set_text(s, run->l->arena, fmt, args);
 	va_end(args);
-	return s->text ? 0 : -ENOMEM;
+	return r;
 }
 
 /* EINVAL is a verdict on the load, any other error of the rehearsal only. */
 static int say_failure(struct vm_run *run, const char *name, const struct diag *why)
 {
-	struct rehearsal_stage *s = add_stage(run, name, why->error == EINVAL ? REHEARSED_BAD :
-								       REHEARSED_UNKNOWN);
-
-	s->id = why->id;
-	s->text = arena_printf(run->l->arena, "%s", why->text);
-	s->advice = arena_printf(run->l->arena, "%s",
-				 why->advice[0] != '\0' ? why->advice : advice_of(why));
-	return s->text && s->advice ? 0 : -ENOMEM;
+	return rehearsal_add_failure(run->out, &run->start, run->l->arena, name, why,
+				     why->error == EINVAL ? REHEARSED_BAD : REHEARSED_UNKNOWN);
 }
 
 /* ---- the machine ---- */
@@ -162,7 +135,7 @@ static int fail_qemu(struct vm_run *run, struct diag *diag)
 /* Starts the machine without a plan: it says what it has and ends. *ret: how long that took. */
 static int probe(struct vm_run *run, unsigned int limit, double *ret, struct diag *diag)
 {
-	const double begin = now();
+	const double begin = rehearsal_now();
 	char *report = arena_alloc(run->l->arena, REPORT_LEN);
 	enum qemu_state state;
 	size_t len;
@@ -172,9 +145,9 @@ static int probe(struct vm_run *run, unsigned int limit, double *ret, struct dia
 		return r;
 	do
 		state = qemu_look(&run->qemu, LOOK_MS);
-	while (state == QEMU_RUNS && now() - begin < limit);
+	while (state == QEMU_RUNS && rehearsal_now() - begin < limit);
 	qemu_stop(&run->qemu);
-	*ret = now() - begin;
+	*ret = rehearsal_now() - begin;
 	len = qemu_read(run->folder, QEMU_REPORT, 0, report, REPORT_LEN);
 	qemu_remove(run->folder, QEMU_REPORT);
 	if (state == QEMU_RUNS)
@@ -258,16 +231,16 @@ static bool is_decided(const struct console *c)
 static void stamp(double *at, bool is_so)
 {
 	if (*at == 0 && is_so)
-		*at = now();
+		*at = rehearsal_now();
 }
 
 static void watch(struct vm_run *run)
 {
-	const double end = now() + run->l->options->rehearse_seconds;
-	double heard = now(), decided_at = 0;
+	const double end = rehearsal_now() + run->l->options->rehearse_seconds;
+	double heard = rehearsal_now(), decided_at = 0;
 	uint64_t n_before = 0;
 
-	while (now() < end) {
+	while (rehearsal_now() < end) {
 		const enum qemu_state state = qemu_look(&run->qemu, LOOK_MS);
 
 		read_console(run);
@@ -277,13 +250,13 @@ static void watch(struct vm_run *run)
 		if (state != QEMU_RUNS)
 			break;
 		if (run->n_read != n_before)
-			heard = now();
+			heard = rehearsal_now();
 		n_before = run->n_read;
 		stamp(&decided_at, is_decided(&run->console));
-		if (decided_at > 0 && now() - decided_at > LAST_WORDS_SECONDS)
+		if (decided_at > 0 && rehearsal_now() - decided_at > LAST_WORDS_SECONDS)
 			break;
-		if (run->init_at > 0 && (now() - heard > CALM_SECONDS ||
-					 now() - run->init_at > AFTER_INIT_SECONDS))
+		if (run->init_at > 0 && (rehearsal_now() - heard > CALM_SECONDS ||
+					 rehearsal_now() - run->init_at > AFTER_INIT_SECONDS))
 			break;
 	}
 	read_console(run);
@@ -406,7 +379,7 @@ static void set_times(struct vm_run *run, size_t first, double begin)
 	const double at[] = { run->left_at, run->kernel_at, run->init_at };
 
 	for (size_t i = 0; first + i < run->out->n_stages; i++) {
-		const double end = i < array_len(at) && at[i] > 0 ? at[i] : now();
+		const double end = i < array_len(at) && at[i] > 0 ? at[i] : rehearsal_now();
 
 		run->out->stages[first + i].seconds = end > begin ? end - begin : 0;
 		begin = end;
@@ -498,7 +471,7 @@ static int run_vm(struct vm_run *run)
 
 int rehearse_vm(struct load *l, double plan_seconds, struct rehearsal *ret, struct diag *diag)
 {
-	const double begin = now();
+	const double begin = rehearsal_now();
 	struct vm_run *run = arena_alloc(l->arena, sizeof(*run));
 	int r;
 
@@ -509,7 +482,7 @@ int rehearse_vm(struct load *l, double plan_seconds, struct rehearsal *ret, stru
 	run->l = l;
 	run->out = ret;
 	run->qemu = (struct qemu){ .pid = -1, .to = -1, .from = -1 };
-	run->start = now() - plan_seconds;
+	run->start = rehearsal_now() - plan_seconds;
 	r = say_good(run, "plan", "%zu segments, %" PRIu64 " KiB, %s entry", l->plan.n_segments,
 		     plan_mem_len(&l->plan) / KIB, l->plan.entry_name);
 	if (r == 0)
@@ -521,6 +494,6 @@ int rehearse_vm(struct load *l, double plan_seconds, struct rehearsal *ret, stru
 			qemu_remove(run->folder, QEMU_CONSOLE);
 		qemu_remove(run->folder, NULL);
 	}
-	ret->seconds = plan_seconds + now() - begin;
+	ret->seconds = plan_seconds + rehearsal_now() - begin;
 	return r < 0 ? fail_nomem(diag) : 0;
 }
