@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "arch/x86/inspect_image.h"
 #include "lib_elf.h"
 #include "lib_image.h"
 #include "lib_plan.h"
@@ -102,23 +101,6 @@ static void add_header_2(struct input *in, uint8_t *file, uint32_t off, size_t r
 	memcpy(file + off, &h, sizeof(h));
 }
 
-static void look_at(struct span file)
-{
-	struct inspect_memory memory = { 0 };
-	struct arena arena = { 0 };
-	struct inspection in;
-	struct diag diag;
-
-	diag_init(&diag, &arena);
-	if (inspect_image(file, "file", NULL, &arena, &memory, &in, &diag) < 0)
-		CHECK(diag.id && diag.error > 0 && diag.text[0]);
-	else
-		for (size_t i = 0; i < in.n_parts; i++)
-			CHECK(in.parts[i].len <= in.file_len - in.parts[i].off);
-	inspect_memory_free(&memory);
-	arena_free(&arena);
-}
-
 /* A frame buffer, or a text screen. */
 static void add_screen(struct input *in, struct facts *facts)
 {
@@ -182,7 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		add_header_2(&in, b.data, off, b.len - off);
 	else
 		add_header_1(&in, b.data, off, b.len - off);
-	look_at(bytes_span(&b));
+	require_safe_inspection(bytes_span(&b));
 	plan_file(&in, bytes_span(&b));
 	bytes_free(&b);
 	return 0;

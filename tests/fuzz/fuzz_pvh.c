@@ -7,11 +7,11 @@
 
 #include "arch/x86/elf_image.h"
 #include "arch/x86/export_image.h"
-#include "arch/x86/inspect_image.h"
 #include "arch/x86/subarch.h"
 #include "elf_note.h"
 #include "lib_elf.h"
 #include "lib_image.h"
+#include "lib_safe.h"
 #include "place.h"
 #include "wire/pvh.h"
 
@@ -51,24 +51,18 @@ static struct span make_file(const uint8_t *data, size_t len, struct bytes *b)
 	return span_of(b->data, data[0] & 16 ? b->len - data[1] : b->len);
 }
 
-static void look_at(struct span file)
+static void export_it(struct span file)
 {
 	const struct export_wish wish = { .kind = EXPORT_ELF, .payload = "elf" };
 	const struct request req = { .kernel = file, .kernel_path = "file", .cmdline = "quiet" };
-	struct inspect_memory memory = { 0 };
 	struct export_file out = { 0 };
 	struct arena arena = { 0 };
-	struct inspection in;
 	struct diag diag;
 
 	diag_init(&diag, &arena);
-	if (inspect_image(file, "file", NULL, &arena, &memory, &in, &diag) < 0)
-		CHECK(diag.id && diag.error > 0 && diag.text[0]);
-	diag_clear(&diag);
 	if (export_image(&wish, &req, &arena, &out, &diag) < 0)
 		CHECK(diag.id && diag.error > 0 && diag.text[0]);
 	unpack_buffer_free(&out.memory);
-	inspect_memory_free(&memory);
 	arena_free(&arena);
 }
 
@@ -153,7 +147,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	diag_init(&diag, &arena);
 	make_facts(&facts, &arena, data[2] & 1 ? 2 * GIB : 64 * GIB);
 	made = make_file(data, len, &file);
-	look_at(made);
+	require_safe_inspection(made);
+	export_it(made);
 	make_request(&req, made.data, made.len);
 	req.enter = ENTER_PVH;
 	req.has_subarch = data[2] & 2;

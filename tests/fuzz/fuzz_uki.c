@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86/inspect_image.h"
 #include "arch/x86/uki_container.h"
 #include "lib_pe.h"
+#include "lib_safe.h"
 #include "uki.h"
 
 #define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
@@ -46,20 +46,6 @@ static void parse(struct span file)
 			CHECK(n <= uki.n_profiles);
 	}
 	uki_field(uki.base.part[UKI_OSREL], "ID", &arena);
-	arena_free(&arena);
-}
-
-static void look_at(struct span file)
-{
-	struct inspect_memory memory = { 0 };
-	struct arena arena = { 0 };
-	struct inspection in;
-	struct diag diag;
-
-	diag_init(&diag, &arena);
-	if (inspect_image(file, "file", NULL, &arena, &memory, &in, &diag) < 0)
-		CHECK(diag.id && diag.error > 0 && diag.text[0]);
-	inspect_memory_free(&memory);
 	arena_free(&arena);
 }
 
@@ -119,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		file[(size_t)(data[i] | data[i + 1] << 8) % file_len] = data[i + 2];
 	file_len -= data[0] & 1 ? min_u64(file_len, data[1] * 16) : 0;
 	parse(span_of(file, file_len));
-	look_at(span_of(file, file_len));
+	require_safe_inspection(span_of(file, file_len));
 	addon = make_pe(PE_MACHINE_X86_64, addable, array_len(addable), &addon_len);
 	for (size_t i = 2; i + 3 <= len && (data[0] & 2); i += 3)
 		addon[(size_t)(data[i] | data[i + 1] << 8) % addon_len] = data[i + 2];

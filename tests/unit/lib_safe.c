@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/x86/bzimage.h"
+#include "arch/x86/inspect_image.h"
 #include "arch/x86/purgatory.h"
 #include "crc32c.h"
 #include "lib_image.h"
@@ -262,4 +263,22 @@ void hash_plan(const struct plan *plan, uint8_t ret[SHA256_LEN])
 	sha256_add(&h, &plan->jump_entry, sizeof(plan->jump_entry));
 	sha256_add(&h, &plan->jump_arg, sizeof(plan->jump_arg));
 	sha256_finish(&h, ret);
+}
+
+void require_safe_inspection(struct span file)
+{
+	struct inspect_memory memory = { 0 };
+	struct arena arena = { 0 };
+	struct inspection in;
+	struct diag diag;
+
+	diag_init(&diag, &arena);
+	if (inspect_image(file, "file", NULL, &arena, &memory, &in, &diag) < 0)
+		CHECK(diag.id && diag.error > 0 && diag.text[0]);
+	else
+		for (size_t i = 0; i < in.n_parts; i++)
+			CHECK(in.parts[i].off <= in.file_len &&
+			      in.parts[i].len <= in.file_len - in.parts[i].off);
+	inspect_memory_free(&memory);
+	arena_free(&arena);
 }

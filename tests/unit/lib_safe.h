@@ -22,6 +22,10 @@ void require_safe_plan(struct plan *plan, const struct request *req, const struc
  */
 void require_safe_pointers(struct plan *plan, const struct request *req);
 
+/* Looks into a file as --inspect does: a failure has its reasons, and what is said of places is inside
+ * the file. */
+void require_safe_inspection(struct span file);
+
 /* SHA-256 of all that the kernel and the next one would see. */
 void hash_plan(const struct plan *plan, uint8_t ret[SHA256_LEN]);
 
