@@ -478,6 +478,11 @@ class Guest:
         self._drain()
         self._fail(why)
 
+    @property
+    def n_used(self):
+        """How many lines expect() is done with; more may have come with the last of them."""
+        return self._seen
+
     def _drain(self):
         """What the guest says when it dies."""
         deadline = time.monotonic() + 3

@@ -82,6 +82,6 @@ def test_device_tree(log_folder):
     with in_guest("-l /k2 --reuseinitrd --dtb=/tree", log_folder,
                   jobs={"second": f"{shows}\nproof second"}) as guest:
         guest.expect(f"NG-SHOW {NODES}/0/type")
-        begin = len(guest.lines)
+        begin = guest.n_used
         guest.expect("NG-PROOF second")
         assert "0x2" in [text for _, text in guest.lines[begin:]]

@@ -129,8 +129,8 @@ def run(machine, cells, log, refused=None):
                  steps=refusal_steps(refused)) as guest:
         arrivals, at = guest.arrivals(), 0
         for cell, arrival in zip(cells, arrivals):
-            check(arrival, cell[1], machine, guest.lines[at:])
-            at = len(guest.lines)
+            check(arrival, cell[1], machine, guest.lines[at:guest.n_used])
+            at = guest.n_used
             yield cell, "yes"
         said = [text for _, text in guest.lines]
     for cell, command in zip(refused, refusal_steps(refused)):
