@@ -3,7 +3,7 @@
 
 The first kernel marks pages of its memory, loads with -p and crashes. The capture kernel's init
 reads /proc/vmcore from end to end: the marked pages, the panic's message and the registers of each
-CPU must be in it.
+CPU must be in it. In each pair of kernels the dead one's makedumpfile reads it too.
 """
 
 import dataclasses
@@ -18,6 +18,7 @@ import subprocess
 import pytest
 
 import uki
+from dumps import LOG_MARK, SUITE, Tools
 from guest import BUILD, Gdb, Guest, Machine, initramfs, kernel, kexec_files, newc
 
 KERNELS = ("6.1-amd64", "6.12-amd64", "7-amd64")
@@ -52,6 +53,13 @@ RESERVATIONS = {
 }
 
 
+def filter_job(tools):
+    """What a capture kernel does with that makedumpfile: each run has to end well."""
+    return (f"run {tools.in_guest('-l -d 31 /proc/vmcore /filtered')}",
+            f"run {tools.in_guest('--dump-dmesg /filtered /log')}",
+            f"search /log '{LOG_MARK}'")
+
+
 @dataclasses.dataclass
 class Crash:
     first: str
@@ -71,6 +79,7 @@ class Crash:
     bits: int = 64
     plugged: int = 0            # MiB that came after the start
     is_silent: bool = False     # the kernel's own purgatory
+    is_filtered: bool = False   # makedumpfile of the first kernel's suite reads the dump
 
     def machine(self):
         memory, _, _ = RESERVATIONS[self.where]
@@ -78,9 +87,12 @@ class Crash:
 
     def initramfs(self, last="proof captured"):
         message = f"'Kernel panic - not syncing:' '{self.trigger.message}'"
-        look = initramfs({"": f"facts\nvmcore {SEED} {message}\n{last}"},
+        tools = Tools.of(SUITE[self.first]) if self.is_filtered else None
+        looks = ["facts", f"vmcore {SEED} {message}", *(filter_job(tools) if tools else ()), last]
+        files = {**tools.guest_files, "/tmp/for-makedumpfile": b""} if tools else None
+        look = initramfs({"": "\n".join(looks)}, files,
                          bits=kernel(self.capture).bits)
-        job = ["facts", self.mark, *self.before,
+        job = ["facts", self.mark, *([f"write /dev/kmsg '{LOG_MARK}'"] if tools else ()), *self.before,
                f"run /sbin/kexec {self.load} --initrd=/i2 '--append={self.line}'",
                "run-expect 1 /sbin/kexec -S", *self.after, *self.trigger.before,
                self.trigger.command]
@@ -113,6 +125,8 @@ class Crash:
         assert facts["cmdline"].startswith("elfcorehdr=0x")
         assert facts["cmdline"].endswith(self.line)
         found = json.loads(guest.expect(r"NG-VMCORE (\{.*\})")[1])
+        if self.is_filtered:
+            assert int(guest.expect(r"NG-FOUND (\d+) .* in /log$")[1]) == 1
         guest.expect("NG-PROOF captured")
         memory, _, kept = RESERVATIONS[self.where]
         assert found["bits"] == self.bits
@@ -186,7 +200,7 @@ def pytest_generate_tests(metafunc):
 
 
 def test_pair(crash, log_folder):
-    crash.run(log_folder)
+    dataclasses.replace(crash, is_filtered=True).run(log_folder)
 
 
 def test_file_call(log_folder):
