@@ -4,7 +4,7 @@
  * printk_log, before 3.11 struct log), text and dictionary; a header of length 0 means that the
  * next record is at the beginning. Before 3.5: characters, log_end of them so far.
  */
-#include "printk_log.h"
+#include "printk_form.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  * and one of text. A descriptor's state says whether its record was written to the end; logical
  * positions count on for ever and are taken modulo the ring.
  */
-#include "printk_log.h"
+#include "printk_form.h"
 
 #include <errno.h>
 #include <inttypes.h>
