@@ -143,17 +143,11 @@ static void check_limits(const struct check_input *in, struct check_finding *f)
 	}
 }
 
-static bool is_locked_down(const struct facts *facts)
-{
-	return facts->policy.lockdown == LOCKDOWN_INTEGRITY ||
-	       facts->policy.lockdown == LOCKDOWN_CONFIDENTIALITY;
-}
-
 static void check_lockdown(const struct check_input *in, struct check_finding *f)
 {
 	const enum lockdown lockdown = in->facts->policy.lockdown;
 
-	if (is_locked_down(in->facts)) {
+	if (facts_locked_down(in->facts)) {
 		found(f, CHECK_WARNING, "kernel/lockdown", "the running kernel is locked down (%s)",
 		      lockdown == LOCKDOWN_INTEGRITY ? "integrity" : "confidentiality");
 		advise(f, "load a signed kernel with -s, or boot without Secure Boot lockdown");
@@ -178,7 +172,7 @@ static void check_secure_boot(const struct check_input *in, struct check_finding
 		      "whether Secure Boot is on is not to be seen");
 		break;
 	case TRI_YES:
-		if (is_locked_down(in->facts))
+		if (facts_locked_down(in->facts))
 			found(f, CHECK_WARNING, "check/secure-boot",
 			      "Secure Boot is on and the kernel locked down: only signed kernels");
 		else

@@ -48,12 +48,6 @@ static bool is_limit_used_up(enum attempt attempt, const struct policy_facts *po
 	return policy->has_load_limit && policy->load_limit == 0;
 }
 
-static bool is_locked_down(const struct facts *facts)
-{
-	return facts->policy.lockdown == LOCKDOWN_INTEGRITY ||
-	       facts->policy.lockdown == LOCKDOWN_CONFIDENTIALITY;
-}
-
 static bool is_signature_error(int error)
 {
 	return error == EKEYREJECTED || error == ENOKEY || error == ENOPKG || error == EBADMSG ||
@@ -106,7 +100,7 @@ static int explain_eperm(enum attempt attempt, const struct check_input *in, str
 {
 	const char *name = attempt_name(attempt);
 
-	if (is_locked_down(in->facts) && is_file_load(attempt)) {
+	if (facts_locked_down(in->facts) && is_file_load(attempt)) {
 		fail(diag, EPERM, "kernel/lockdown-signature",
 		     "kexec_file_load was refused: the running kernel is locked down and trusts no "
 		     "key that signed this image");

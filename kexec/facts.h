@@ -180,4 +180,11 @@ struct facts {
 	const char *release;		/* /proc/sys/kernel/osrelease; "" if unreadable */
 };
 
+/* Either kind of lockdown: no kexec_load(), no /dev/mem. */
+static inline bool facts_locked_down(const struct facts *f)
+{
+	return f->policy.lockdown == LOCKDOWN_INTEGRITY ||
+	       f->policy.lockdown == LOCKDOWN_CONFIDENTIALITY;
+}
+
 #endif

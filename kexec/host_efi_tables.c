@@ -85,8 +85,7 @@ int host_withhold_efi_tables(const char *root, struct facts *f, struct diag *dia
 	int fd;
 
 	/* A locked down kernel would refuse, and write that down; it takes no segments either. */
-	if (!is_machine || f->efi.config_table == 0 || f->policy.lockdown == LOCKDOWN_INTEGRITY ||
-	    f->policy.lockdown == LOCKDOWN_CONFIDENTIALITY)
+	if (!is_machine || f->efi.config_table == 0 || facts_locked_down(f))
 		return 0;
 	fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -47,8 +47,7 @@ void host_read_rsdp(const char *root, struct facts *f)
 	int fd;
 
 	/* A locked down kernel would refuse, and write that down. */
-	if (!is_machine || f->rsdp == 0 || f->policy.lockdown == LOCKDOWN_INTEGRITY ||
-	    f->policy.lockdown == LOCKDOWN_CONFIDENTIALITY)
+	if (!is_machine || f->rsdp == 0 || facts_locked_down(f))
 		return;
 	fd = open("/dev/mem", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -58,31 +58,12 @@ struct load {
 void load_init(struct load *l, const struct options *o, struct arena *a);
 void load_free(struct load *l);
 
-/* Part of load_read(), after the files are open: opens what the kernel is in; from what was in there
- * and what was asked for command line and initrd follow. */
-must_check int load_unwrap(struct load *l, struct diag *diag);
 /* Reads the machine and the user's files into l->facts and l->request, unwraps the kernel, and for -p
  * makes of both what the crash kernel is planned by. */
 must_check int load_read(struct load *l, struct diag *diag);
 /* probe to check: the pure part. */
 must_check int load_plan(struct load *l, struct diag *diag);
 
-/* What the stages said. The load goes on if outline has no failure, by kexec_load if settled has none
- * either. */
-struct stages {
-	struct diag outline;	/* of what both system calls want: probe, plan, what it weighs */
-	struct diag settled;	/* of place, finish and check */
-	bool is_by_file;	/* kexec_file_load() or nothing: they are not done */
-};
-/* The stages, here and now: functions of l. */
-void load_run_stages(struct load *l, struct stages *s);
-/* Of load_unwrap(): opens the kernel's containers and finds its format. */
-must_check int load_open(struct load *l, struct diag *diag);
-
-/* The same two in a cage if l->is_caged, and what comes out of it is checked. Where there is no cage
- * that is a note, and l->is_caged is false from then on. */
-must_check int load_open_caged(struct load *l, struct diag *diag);
-void load_run_stages_caged(struct load *l, struct stages *s);
 /* load_plan() and the system call that the options and the machine's policy ask for. *ret_status is
  * the exit status after a failure. */
 must_check int load_commit(struct load *l, int *ret_status, struct diag *diag);

@@ -9,7 +9,7 @@
 
 #include "arch/x86/x86.h"
 #include "handback.h"
-#include "load.h"
+#include "load_stages.h"
 
 /* For the longest of loads on the slowest of machines; what hangs is ended then. */
 #define SECONDS_MIN	120

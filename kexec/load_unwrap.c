@@ -2,7 +2,7 @@
 #include <errno.h>
 
 #include "cmdline.h"
-#include "load.h"
+#include "load_stages.h"
 
 /* Which of the files that a kernel and its addons came in has these bytes, and where? */
 static struct file_part part_of(const struct load *l, struct span bytes)
@@ -70,20 +70,6 @@ static int check_bundle(const struct load *l, struct diag *diag)
 		     "the addons beside '%s' are left out: it is no unified kernel image",
 		     o->kernel);
 	return 0;
-}
-
-int load_open(struct load *l, struct diag *diag)
-{
-	struct diag ignored;
-	int r;
-
-	progress_stage(&l->progress, PROGRESS_UNWRAPPING);
-	r = probe_unwrap(&l->request, &l->facts, l->arena, &l->unwrapped, diag);
-	diag_init(&ignored, NULL);
-	/* What no format takes is refused by name when it is to be planned. */
-	if (r == 0 && probe_format(&l->request, &l->unwrapped, &l->format, &ignored) < 0)
-		l->format = NULL;
-	return r;
 }
 
 int load_unwrap(struct load *l, struct diag *diag)
