@@ -13,7 +13,7 @@
 #include "facts.h"
 #include "plan.h"
 
-#define BUDGET_ITEMS_MAX	9
+#define BUDGET_ITEMS_MAX	10
 
 struct budget_item {
 	const char *name;	/* "kernel", "initrd, unpacked" */
@@ -28,7 +28,7 @@ struct budget_input {
 	bool is_initrd_known;	/* initramfs.h could read the initrd: */
 	uint64_t n_files;	/* entries of its archives */
 	uint64_t files_len;	/* bytes of their contents, in whole pages */
-	const char *cmdline;	/* of the capture kernel: nr_cpus= and swiotlb= count */
+	const char *cmdline;	/* of the capture kernel: nr_cpus=, swiotlb=, root= count */
 };
 
 /* Made by x86_estimate_budget(). */

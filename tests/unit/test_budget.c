@@ -95,6 +95,46 @@ static void test_moments(void **state)
 	(void)state;
 }
 
+/* A kernel unpacks into a tmpfs of half the memory that it manages, unless it is told of a root. */
+static void test_rootfs(void **state)
+{
+	static const struct {
+		const char *cmdline;
+		bool is_limited;
+	} cases[] = {
+		{ "", true },
+		{ "nr_cpus=1", true },
+		{ "root=/dev/sda1", false },
+		{ "quiet root=UUID=1 nr_cpus=1", false },
+		{ "root=/dev/sda1 root=", true },
+		{ "nfsroot=x", true },
+		{ "rootfstype=ramfs", false },
+		{ "rootfstype=ext4 quiet tmpfs", false },
+		{ "rootfstype=ext4,tmpfs", true },
+		{ "rootfstype=tmpfs root=/dev/sda1", false },
+		{ "initramfs_options=size=90%", false },
+	};
+	uint64_t without;
+
+	(void)state;
+	add("initrd", 30 * MIB);
+	in.is_initrd_known = true;
+	in.files_len = 20 * MIB;
+	assert_int_equal(len_of("left free by rootfs"), 0);
+	in.files_len = 90 * MIB;
+	in.cmdline = "root=x";
+	x86_estimate_budget(&plan, &in, &budget);
+	without = budget.boot_len;
+	for (size_t i = 0; i < array_len(cases); i++) {
+		in.cmdline = cases[i].cmdline;
+		assert_int_equal(len_of("left free by rootfs") > 0, cases[i].is_limited);
+	}
+	/* Half of what is neither kernel nor initrd nor taken before it is counted. */
+	in.cmdline = "";
+	assert_int_equal(len_of("left free by rootfs"), 90 * MIB - len_of("kernel at work"));
+	assert_int_equal(budget.boot_len, without - len_of("kernel at work") + 90 * MIB);
+}
+
 static void test_unknown_initrd(void **state)
 {
 	const uint8_t byte = 0;
@@ -204,6 +244,7 @@ int main(void)
 #define UNIT(test)	cmocka_unit_test_setup_teardown(test, fresh, done)
 		UNIT(test_no_initrd),
 		UNIT(test_moments),
+		UNIT(test_rootfs),
 		UNIT(test_unknown_initrd),
 		UNIT(test_cpus),
 		UNIT(test_swiotlb),

@@ -64,6 +64,32 @@ static bool read_number(const char *cmdline, const char *name, uint64_t *ret)
 	return is_found;
 }
 
+/* The value of the last word "name=..." of a command line; NULL if there is none. */
+static const char *find_word(const char *cmdline, const char *name)
+{
+	const char *found = NULL;
+
+	for (const char *at = cmdline; (at = strstr(at, name)) != NULL; at += strlen(name))
+		if (at == cmdline || at[-1] == ' ')
+			found = at + strlen(name);
+	return found;
+}
+
+/*
+ * Does the kernel unpack its initrd into a tmpfs, which takes half of the memory at most, or into a
+ * ramfs? init/do_mounts.c, init_rootfs(), of 6.1 to 7.2; from 6.18 on initramfs_options= may give
+ * another limit.
+ */
+static bool is_rootfs_limited(const char *cmdline)
+{
+	const char *root = find_word(cmdline, "root="), *type = find_word(cmdline, "rootfstype=");
+	const char *tmpfs = type ? strstr(type, "tmpfs") : NULL;
+
+	if ((root && *root && *root != ' ') || find_word(cmdline, "initramfs_options="))
+		return false;
+	return !type || (tmpfs && tmpfs < type + strcspn(type, " "));
+}
+
 static uint64_t n_sections(struct range r)
 {
 	if (range_len(r) == 0)
@@ -121,13 +147,21 @@ static uint64_t swiotlb(const struct budget_input *in)
 
 static void add_initrd(struct budget *b, const struct segment *s, const struct budget_input *in)
 {
+	const uint64_t files_len = in->is_initrd_known ? in->files_len :
+				   s ? s->bytes.len * UNPACKED_RATIO : 0;
+
 	if (!s)
 		return;
 	add(b, (struct budget_item){ "initrd", s->reserve_len, .is_at_boot = true });
 	if (in->is_initrd_known)
-		add_known(b, "initrd, unpacked", in->files_len + in->n_files * FILE_LEN);
+		add_known(b, "initrd, unpacked", files_len + in->n_files * FILE_LEN);
 	else
-		add_estimate(b, "initrd, unpacked", s->bytes.len * UNPACKED_RATIO);
+		add_estimate(b, "initrd, unpacked", files_len);
+	/* The tmpfs takes half of what the kernel manages: as much again has to be free, or the
+	 * kernel's own at work. All else that counts here it does not manage. */
+	if (is_rootfs_limited(in->cmdline) && files_len > KERNEL_AT_WORK_LEN)
+		add(b, (struct budget_item){ "left free by rootfs", files_len - KERNEL_AT_WORK_LEN,
+					     .is_at_boot = true, .is_estimate = true });
 }
 
 static const struct budget_item *largest(const struct budget *b)
