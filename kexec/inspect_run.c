@@ -14,14 +14,15 @@ static const struct {
 	enum enter enter;
 } ways_in[] = {
 	{ "auto", ENTER_AUTO }, { "direct", ENTER_DIRECT }, { "64", ENTER_64 },
-	{ "32", ENTER_32 },	{ "16", ENTER_16 },
+	{ "32", ENTER_32 },	{ "16", ENTER_16 },	    { "pvh", ENTER_PVH },
 };
 
-static void put_verdict(struct inspection *in, struct item *list, const char *name,
-			const char *entered, const struct diag *why)
+static void put_verdict(struct inspection *in, struct item *list, const char *option,
+			const char *name, const char *entered, const struct diag *why)
 {
 	struct item *o = inspect_group(in, list, NULL);
 
+	inspect_text(in, o, "option", option);
 	inspect_text(in, o, "enter", name);
 	inspect_text(in, o, "verdict", why->id ? "refused" : "loads");
 	inspect_text(in, o, "entry", why->id ? NULL : entered);
@@ -49,22 +50,28 @@ static void put_notes(struct inspection *in, const struct diag *diag)
 	}
 }
 
-/* What does not depend on the entry is asked once; what is no bzImage has one. */
-static void judge(struct load *l, struct inspection *in, int read_result, struct diag *why)
+/* What is no bzImage has an entry of its own, and some have PVH's. */
+static bool is_asked(const struct inspection *in, enum enter enter)
 {
-	const size_t n = strcmp(in->type, "bzImage") == 0 ? array_len(ways_in) : 1;
-	struct item *list = inspect_list(in, in->top, "verdicts");
+	if (enter == ENTER_AUTO || strcmp(in->type, "bzImage") == 0)
+		return true;
+	for (size_t i = 0; i < in->n_ways && enter == ENTER_PVH; i++)
+		if (strcmp(in->ways[i].name, "pvh") == 0)
+			return !in->ways[i].obstacle;
+	return false;
+}
+
+/* Of -l, by each entry; what does not depend on the entry is asked once. */
+static void judge_load(struct load *l, struct inspection *in, struct item *list, struct diag *why)
+{
 	bool is_direct = false;
 
-	if (read_result < 0) {
-		put_verdict(in, list, "auto", NULL, why);
-		put_notes(in, why);
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < array_len(ways_in); i++) {
 		const char *entered = "direct";
 		struct diag one;
 
+		if (!is_asked(in, ways_in[i].enter))
+			continue;
 		diag_init(&one, l->arena);
 		l->request.enter = ways_in[i].enter;
 		/* Unpacking takes its time, and auto has done it. */
@@ -74,9 +81,39 @@ static void judge(struct load *l, struct inspection *in, int read_result, struct
 			if (ways_in[i].enter == ENTER_AUTO && !one.id)
 				is_direct = strcmp(entered, "direct") == 0;
 		}
-		put_verdict(in, list, ways_in[i].name, entered, &one);
+		put_verdict(in, list, "-l", ways_in[i].name, entered, &one);
 		if (ways_in[i].enter == ENTER_AUTO)
 			diag_take_notes(why, &one);
+	}
+}
+
+/* Of -p, on this machine as it is: its reservation, and whether the kernel fits there. */
+static void judge_crash(const struct options *o, struct inspection *in, struct item *list,
+			struct arena *a)
+{
+	struct options crash = *o;
+	struct diag why;
+	struct load l;
+
+	crash.load_crash = true;
+	diag_init(&why, a);
+	load_init(&l, &crash, a);
+	if (load_read(&l, &why) == 0 && load_plan(&l, &why) == 0)
+		put_verdict(in, list, "-p", "auto", l.plan.entry_name, &why);
+	else
+		put_verdict(in, list, "-p", "auto", NULL, &why);
+	load_free(&l);
+}
+
+static void judge(struct load *l, struct inspection *in, int read_result, struct diag *why)
+{
+	struct item *list = inspect_list(in, in->top, "verdicts");
+
+	if (read_result < 0) {
+		put_verdict(in, list, "-l", "auto", NULL, why);
+	} else {
+		judge_load(l, in, list, why);
+		judge_crash(l->options, in, list, l->arena);
 	}
 	put_notes(in, why);
 }

@@ -11,7 +11,7 @@ import images
 import pe
 import plans
 from kexec_run import NOBODY, run
-from machines import MIB, Machine, pc as pc_map
+from machines import GIB, MIB, Machine, pc as pc_map
 
 KERNELS = ("6.1-cloud", "7-amd64", "6.1-686-pae")
 
@@ -31,7 +31,9 @@ def need(found, way, name):
 
 
 def verdicts(found):
-    return {v["enter"]: v["id"] or v["entry"] for v in found["verdicts"]}
+    """What -l says by each entry, and -p by none."""
+    return {v["enter"] if v["option"] == "-l" else v["option"]: v["id"] or v["entry"]
+            for v in found["verdicts"]}
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -92,8 +94,13 @@ def test_pvh_note(pc):
 
 def test_verdicts(folder, pc):
     assert verdicts(inspect(pc, images.path("6.1-cloud"))) == {
-        "auto": "direct", "direct": "direct", "64": "64", "32": "32", "16": "16"}
-    assert verdicts(inspect(pc, images.path("6.1-686-pae")))["64"] == "bzimage/no-64-bit-entry"
+        "auto": "direct", "direct": "direct", "64": "64", "32": "32", "16": "16", "pvh": "pvh",
+        "-p": "crash/no-reservation"}
+    of_32_bits = verdicts(inspect(pc, images.path("6.1-686-pae")))
+    assert of_32_bits["64"] == "bzimage/no-64-bit-entry" and of_32_bits["pvh"] == "pvh"
+    without = folder / "without"
+    without.write_bytes(images.small())
+    assert verdicts(inspect(pc, without))["pvh"] == "bzimage/no-payload"
     (folder / "tiny").mkdir()
     tiny = Machine(pc_map(48 * MIB)).write(folder / "tiny")
     ids = verdicts(inspect(tiny, images.path("6.1-cloud")))
@@ -102,12 +109,23 @@ def test_verdicts(folder, pc):
     assert root["elf"]["class"] == 64 and root["verdicts"][0]["verdict"] == "refused"
 
 
+def test_verdict_for_a_panic(folder):
+    """That of -p, for the reservation that this machine has."""
+    for size, verdict in ((256, "direct"), (32, "place/no-hole")):
+        where = folder / str(size)
+        where.mkdir()
+        host = Machine(pc_map(16 * GIB), crash_kernel=(GIB, GIB + size * MIB)).write(where)
+        assert verdicts(inspect(host, images.path("6.1-cloud")))["-p"] == verdict
+
+
 def test_broken_image_is_still_shown(folder, pc):
     where = folder / "cut"
     where.write_bytes(images.real("6.1-cloud")[:5_000_000])
     found = inspect(pc, where)
     assert found["error"]["id"] == "bzimage/kernel-truncated" and len(found["setup_header"]) > 30
-    assert set(verdicts(found).values()) == {"bzimage/kernel-truncated"}
+    said = verdicts(found)
+    assert said.pop("-p") == "crash/no-reservation"
+    assert set(said.values()) == {"bzimage/kernel-truncated"}
     image = images.real("6.1-cloud")
     middle = image.setup_len + image.at(images.PAYLOAD_OFFSET) + 5_000_000
     where.write_bytes(image.patched(middle, bytes(64)))
@@ -132,7 +150,8 @@ def test_vmlinux(folder, pc):
     where = folder / "vmlinux"
     where.write_bytes(images.unpacked("7-amd64").data)
     found = inspect(pc, where)
-    assert found["type"] == "elf-x86_64" and verdicts(found) == {"auto": "direct"}
+    assert found["type"] == "elf-x86_64" and verdicts(found) == {
+        "auto": "direct", "pvh": "pvh", "-p": "crash/no-reservation"}
     assert need(found, "direct", "kernel")["mapping"] == "identity"
     assert found["banner"].startswith("7.")
 
