@@ -11,6 +11,7 @@
 #define CELL_LEN	1024	/* longer texts are cut */
 #define LABEL_WIDTH	20
 #define INDENT		2
+#define WIDE		64	/* what is wider is no column */
 #define BAR_MIN		16
 #define BAR_MAX		64
 
@@ -111,32 +112,94 @@ static void measure(const struct item *list, size_t widths[COLUMNS_MAX])
 	}
 }
 
-static void print_table(FILE *out, const struct item *list, int indent)
+/* The words of a text from column at on, in lines that begin there too and end before columns. */
+static void print_wrapped(FILE *out, const char *text, size_t at, unsigned int columns)
 {
-	size_t widths[COLUMNS_MAX] = { 0 };
+	size_t used = at;
+
+	while (*text != '\0') {
+		size_t len = strcspn(text, " ");
+
+		if (used > at && used + 1 + len > columns) {
+			fprintf(out, "\n%*s", (int)at, "");
+			used = at;
+		} else if (used > at) {
+			fputc(' ', out);
+			used++;
+		}
+		fprintf(out, "%.*s", (int)len, text);
+		used += len;
+		text += len + strspn(text + len, " ");
+	}
+	fputc('\n', out);
+}
+
+/* Where wide columns go: the only one into the space that the others leave, if it is enough; else each
+ * below its row. 0: below. */
+static size_t place_wide(const struct item *first, const size_t widths[COLUMNS_MAX], size_t indent,
+			 unsigned int columns)
+{
+	size_t i = 0, at = indent, n_wide = 0;
+	bool is_last = false;
+
+	for (const struct item *v = first; v && i < COLUMNS_MAX; v = v->next, i++) {
+		is_last = widths[i] > WIDE;
+		n_wide += is_last;
+		at += is_last ? 0 : widths[i] + 2;
+	}
+	return n_wide == 1 && is_last && at + BAR_MIN <= columns ? at : 0;
+}
+
+static void print_row(FILE *out, const struct item *row, const size_t widths[COLUMNS_MAX],
+		      size_t indent, size_t wide_at, unsigned int columns)
+{
+	size_t i = 0, pad = indent;
 	char cell[CELL_LEN];
-	size_t i = 0;
+
+	for (const struct item *v = row->first; v && i < COLUMNS_MAX; v = v->next, i++) {
+		if (widths[i] > WIDE)
+			continue;
+		fprintf(out, "%*s%s", (int)pad, "", show(v, true, cell));
+		pad = widths[i] + 2 - strlen(cell);
+	}
+	if (!wide_at)
+		fputc('\n', out);
+	i = 0;
+	for (const struct item *v = row->first; v && i < COLUMNS_MAX; v = v->next, i++) {
+		if (widths[i] <= WIDE || (!wide_at && strcmp(show(v, true, cell), NOTHING) == 0))
+			continue;
+		fprintf(out, "%*s", (int)(wide_at ? pad : indent + 2 * INDENT), "");
+		print_wrapped(out, show(v, true, cell), wide_at ? wide_at : indent + 2 * INDENT,
+			      columns);
+	}
+}
+
+static void print_table(FILE *out, const struct item *list, size_t indent, unsigned int columns)
+{
+	const struct item *first = list->first->first;
+	size_t widths[COLUMNS_MAX] = { 0 };
+	size_t i = 0, pad = indent, wide_at;
 
 	measure(list, widths);
-	fprintf(out, "%*s", indent, "");
-	for (const struct item *v = list->first->first; v && i < COLUMNS_MAX; v = v->next, i++)
-		print_label(out, 0, v->key, v->next ? (int)widths[i] + 2 : 0);
-	fputc('\n', out);
-	for (const struct item *row = list->first; row; row = row->next) {
-		fprintf(out, "%*s", indent, "");
-		i = 0;
-		for (const struct item *v = row->first; v && i < COLUMNS_MAX; v = v->next, i++)
-			fprintf(out, "%-*s", v->next ? (int)widths[i] + 2 : 0,
-				show(v, true, cell));
-		fputc('\n', out);
+	wide_at = place_wide(first, widths, indent, columns);
+	for (const struct item *v = first; v && i < COLUMNS_MAX; v = v->next, i++) {
+		if (widths[i] > WIDE && !wide_at)
+			continue;
+		print_label(out, (int)pad, v->key, 0);
+		pad = widths[i] + 2 - strlen(v->key);
 	}
+	fputc('\n', out);
+	for (const struct item *row = list->first; row; row = row->next)
+		print_row(out, row, widths, indent, wide_at, columns);
 }
 
 /* ---- everything else ---- */
 
-static void print_values(FILE *out, const struct item *group, int indent, int depth);
+static void print_values(FILE *out, const struct item *group, int indent, int depth,
+			 unsigned int columns);
 
-static void print_item(FILE *out, const struct item *item, int indent, int depth)
+static void print_item(FILE *out, const struct item *item, int indent, int depth,
+		       unsigned int columns)
 {
 	char cell[CELL_LEN];
 
@@ -155,17 +218,18 @@ static void print_item(FILE *out, const struct item *item, int indent, int depth
 		fputc('\n', out);
 	}
 	if (item->kind == ITEM_LIST && is_table(item))
-		print_table(out, item, indent + INDENT);
+		print_table(out, item, (size_t)(indent + INDENT), columns);
 	else
-		print_values(out, item, indent + INDENT, depth + 1);
+		print_values(out, item, indent + INDENT, depth + 1, columns);
 }
 
-static void print_values(FILE *out, const struct item *group, int indent, int depth)
+static void print_values(FILE *out, const struct item *group, int indent, int depth,
+			 unsigned int columns)
 {
 	for (const struct item *item = group->first; item; item = item->next) {
 		if (depth == 0 && !is_scalar(item) && item->first)
 			fputc('\n', out);
-		print_item(out, item, indent, depth);
+		print_item(out, item, indent, depth, columns);
 		if (!item->key && item->next)
 			fputc('\n', out);
 	}
@@ -241,7 +305,7 @@ static void draw_way(FILE *out, const struct way *w, unsigned int columns)
 
 void report_inspection(FILE *out, const struct inspection *in, unsigned int columns)
 {
-	print_values(out, in->top, 0, 0);
+	print_values(out, in->top, 0, 0, columns);
 	draw_file(out, in, columns);
 	for (size_t i = 0; i < in->n_ways; i++)
 		if (!in->ways[i].obstacle)
