@@ -2,7 +2,8 @@
 #include "export_run.h"
 
 #include "arch/x86/x86.h"
-#include "load.h"
+#include "handback.h"
+#include "load_stages.h"
 #include "output.h"
 
 /* Who may not read what went in may not read what comes out: an initrd may have secrets. */
@@ -17,22 +18,69 @@ static mode_t mode_of(const struct load *l)
 	return mode | 0600;
 }
 
+struct exporting {
+	struct caged caged;	/* first: the others are found by it */
+	const struct export_wish *wish;
+	struct export_file file;
+	struct diag said;
+};
+
+static void export_file(struct caged *c)
+{
+	struct exporting *e = (struct exporting *)c;
+
+	diag_init(&e->said, c->l->arena);
+	e->file = (struct export_file){ 0 };
+	progress_stage(&c->l->progress, PROGRESS_EXPORTING);
+	/* The diag has the result. */
+	if (x86_export(e->wish, &c->l->request, c->l->arena, &e->file, &e->said) < 0)
+		e->file.n = 0;
+}
+
+static void hand_file(struct parcel *p, struct caged *c)
+{
+	struct exporting *e = (struct exporting *)c;
+
+	handback_diag(p, &e->said);
+	e->file.n = parcel_count(p, e->file.n, EXPORT_PIECES_MAX);
+	for (size_t i = 0; i < e->file.n; i++)
+		parcel_span(p, &e->file.pieces[i]);
+}
+
 int export_run(const struct options *o, struct arena *a, struct diag *diag)
 {
-	struct export_file file = { 0 };
+	struct cage cage = { .memfd = -1 };
 	struct load l;
+	struct exporting e = {
+		.caged = { .l = &l, .cage = &cage, .work = export_file, .hand = hand_file },
+		.wish = &o->export,
+	};
 	int r;
 
 	load_init(&l, o, a);
+	l.is_caged = !o->no_sandbox;
 	file_catch_truncation();
+	diag_init(&e.said, a);
 	r = load_read(&l, diag);
-	progress_stage(&l.progress, PROGRESS_EXPORTING);
 	if (r == 0)
-		r = x86_export(&o->export, &l.request, a, &file, diag);
+		switch (load_run_caged(&e.caged, diag)) {
+		case CAGE_NONE:
+			export_file(&e.caged);
+			break;
+		case CAGE_FAILED:
+			r = -diag->error;
+			break;
+		case CAGE_DONE:
+			break;
+		}
+	diag_take_notes(diag, &e.said);
+	if (r == 0 && e.said.error != 0)
+		r = diag_take_failure(diag, &e.said);
 	if (r == 0)
-		r = output_write(o->output, mode_of(&l), file.pieces, file.n, diag);
+		r = output_write(o->output, mode_of(&l), e.file.pieces, e.file.n, diag);
 	progress_end(&l.progress);
-	unpack_buffer_free(&file.memory);
+	unpack_buffer_free(&e.file.memory);
+	cage_close(&cage);
 	load_free(&l);
 	return r;
 }

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "inspect_run.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "advice.h"
 #include "arch/x86/x86.h"
-#include "load.h"
+#include "handback.h"
+#include "load_stages.h"
 #include "report.h"
 #include "report_inspect.h"
 
@@ -88,77 +91,142 @@ static void judge_load(struct load *l, struct inspection *in, struct item *list,
 }
 
 /* Of -p, on this machine as it is: its reservation, and whether the kernel fits there. */
-static void judge_crash(const struct options *o, struct inspection *in, struct item *list,
-			struct arena *a)
+static void judge_crash(struct load *crash, int read_result, struct inspection *in, struct item *list,
+			struct diag *why)
 {
-	struct options crash = *o;
-	struct diag why;
-	struct load l;
+	const bool is_good = read_result == 0 && load_plan(crash, why) == 0;
 
-	crash.load_crash = true;
-	diag_init(&why, a);
-	load_init(&l, &crash, a);
-	if (load_read(&l, &why) == 0 && load_plan(&l, &why) == 0)
-		put_verdict(in, list, "-p", "auto", l.plan.entry_name, &why);
-	else
-		put_verdict(in, list, "-p", "auto", NULL, &why);
-	load_free(&l);
+	put_verdict(in, list, "-p", "auto", is_good ? crash->plan.entry_name : NULL, why);
 }
 
-static void judge(struct load *l, struct inspection *in, int read_result, struct diag *why)
-{
-	struct item *list = inspect_list(in, in->top, "verdicts");
+struct inspecting {
+	struct caged caged;	/* first: the others are found by it */
+	struct load l, crash;	/* as for -l and -p: both are read before the work begins */
+	int read_result, crash_result;
+	struct diag why, crash_why;
+	const char *text;	/* what is to be printed */
+	struct diag said;
+};
 
-	if (read_result < 0) {
-		put_verdict(in, list, "-l", "auto", NULL, why);
-	} else {
-		judge_load(l, in, list, why);
-		judge_crash(l->options, in, list, l->arena);
-	}
-	put_notes(in, why);
-}
-
-static int print(const struct options *o, const struct inspection *in, struct diag *diag)
+static int print(const struct options *o, const struct inspection *in, const char **ret,
+		 struct diag *diag)
 {
-	if (in->is_short)
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	int r = 0;
+
+	if (!out || in->is_short) {
+		if (out)
+			fclose(out);
+		free(text);
 		return fail_nomem(diag);
+	}
 	if (o->json)
-		return report_inspection_json(stdout, in, diag);
-	report_inspection(stdout, in, report_columns());
-	return 0;
+		r = report_inspection_json(out, in, diag);
+	else
+		report_inspection(out, in, report_columns());
+	if (fclose(out) != 0 && r == 0)
+		r = fail_nomem(diag);
+	*ret = text;
+	return r;
+}
+
+static void inspect(struct caged *c)
+{
+	struct inspecting *run = (struct inspecting *)c;
+	const struct options *o = run->l.options;
+	struct inspect_memory *memory = NULL;
+	struct inspection in;
+	struct item *list;
+	int r;
+
+	diag_init(&run->said, run->l.arena);
+	/* What they do now they do where this is done. */
+	run->l.is_caged = run->crash.is_caged = false;
+	progress_stage(&run->l.progress, PROGRESS_INSPECTING);
+	r = x86_inspect(run->l.kernel.bytes, o->kernel, o->profile, run->l.arena, &memory, &in,
+			&run->said);
+	if (r == 0) {
+		list = inspect_list(&in, in.top, "verdicts");
+		if (run->read_result == 0)
+			judge_load(&run->l, &in, list, &run->why);
+		else
+			put_verdict(&in, list, "-l", "auto", NULL, &run->why);
+		judge_crash(&run->crash, run->crash_result, &in, list, &run->crash_why);
+		put_notes(&in, &run->why);
+		r = print(o, &in, &run->text, &run->said);
+	}
+	if (r < 0)
+		run->text = NULL;
+	x86_inspect_free(memory);
+}
+
+static void hand_text(struct parcel *p, struct caged *c)
+{
+	struct inspecting *run = (struct inspecting *)c;
+
+	handback_diag(p, &run->said);
+	parcel_text(p, &run->text, TEXT_ANY);
+}
+
+/* Text that comes from where nothing is believed: it is no use if it moves a cursor. */
+static void put_text(const char *text)
+{
+	for (; text && *text != '\0'; text++)
+		putchar((unsigned char)*text < ' ' && *text != '\n' ? '?' : *text);
+}
+
+static int run_inspection(struct inspecting *run, struct diag *diag)
+{
+	struct load *l = &run->l;
+
+	/* Fails where the machine cannot be read or the kernel not be opened; the file is mapped. */
+	run->read_result = load_read(l, &run->why);
+	if (l->kernel.bytes.len == 0)
+		return diag_take_failure(diag, &run->why);
+	run->crash_result = load_read(&run->crash, &run->crash_why);
+	switch (load_run_caged(&run->caged, &run->why)) {
+	case CAGE_NONE:
+		inspect(&run->caged);
+		break;
+	case CAGE_FAILED:
+		return diag_take_failure(diag, &run->why);
+	case CAGE_DONE:
+		break;
+	}
+	return run->said.error != 0 ? diag_take_failure(diag, &run->said) : 0;
 }
 
 int inspect_run(const struct options *o, struct arena *a, struct diag *diag)
 {
-	struct inspect_memory *memory = NULL;
-	struct inspection in;
-	struct diag why;
-	struct load l;
-	int r, read_result;
+	struct options crash_options = *o;
+	struct cage cage = { .memfd = -1 };
+	struct inspecting run = {
+		.caged = { .l = &run.l, .cage = &cage, .work = inspect, .hand = hand_text },
+	};
+	int r;
 
 	if (o->json) {
 		r = report_json_check(diag);
 		if (r < 0)
 			return r;
 	}
-	load_init(&l, o, a);
+	crash_options.load_crash = true;
+	load_init(&run.l, o, a);
+	load_init(&run.crash, &crash_options, a);
+	progress_end(&run.crash.progress);	/* one line is enough */
+	run.l.is_caged = run.crash.is_caged = !o->no_sandbox;
 	file_catch_truncation();
-	diag_init(&why, a);
-	/* Fails where the machine cannot be read or the kernel not be opened; the file is mapped. */
-	read_result = load_read(&l, &why);
-	if (l.kernel.bytes.len == 0) {
-		diag_take_failure(diag, &why);
-		r = -diag->error;
-	} else {
-		progress_stage(&l.progress, PROGRESS_INSPECTING);
-		r = x86_inspect(l.kernel.bytes, o->kernel, o->profile, a, &memory, &in, diag);
-	}
+	diag_init(&run.why, a);
+	diag_init(&run.crash_why, a);
+	diag_init(&run.said, a);
+	r = run_inspection(&run, diag);
+	progress_end(&run.l.progress);
 	if (r == 0)
-		judge(&l, &in, read_result, &why);
-	progress_end(&l.progress);
-	if (r == 0)
-		r = print(o, &in, diag);
-	x86_inspect_free(memory);
-	load_free(&l);
+		put_text(run.text);
+	cage_close(&cage);
+	load_free(&run.crash);
+	load_free(&run.l);
 	return r;
 }

@@ -15,24 +15,28 @@
 #define SECONDS_MIN	120
 #define LEN_PER_SECOND	MIB
 
+/* Of a load's cages. */
 enum which {
 	CAGE_OPEN,
 	CAGE_PLAN,
 };
 
-struct job {
-	struct load *l;
-	struct stages *stages;	/* of the second */
-	struct span *memory;	/* what spans may point into */
-	size_t n_memory;
+struct opening {
+	struct caged caged;	/* first: the others are found by it */
+	struct diag said;
+};
+
+struct planning {
+	struct caged caged;
+	struct stages *stages;
 };
 
 /* ---- where bytes may be ---- */
 
 /* Everything that bytes of a plan can be in, but for the memory of the cage that makes it. */
-static int list_memory(struct job *job)
+static int list_memory(struct caged *c)
 {
-	const struct load *l = job->l;
+	const struct load *l = c->l;
 	struct span *list = arena_alloc_array(l->arena, 8 + l->addons.n, sizeof(*list));
 	size_t n = 0;
 
@@ -48,8 +52,8 @@ static int list_memory(struct job *job)
 		list[n++] = l->crash->headers;
 	for (size_t i = 0; i < l->addons.n; i++)
 		list[n++] = l->addons.files[i].bytes;
-	job->memory = list;
-	job->n_memory = n;
+	c->memory = list;
+	c->n_memory = n;
 	return 0;
 }
 
@@ -74,11 +78,11 @@ static void hand_type(struct parcel *p, const struct image_type **type)
 	*type = x86_formats[parcel_count(p, at, n)];	/* behind the last is NULL */
 }
 
-static void hand_opened(struct parcel *p, struct job *job, struct diag *diag)
+static void hand_opened(struct parcel *p, struct caged *c)
 {
-	struct load *l = job->l;
+	struct load *l = c->l;
 
-	handback_diag(p, diag);
+	handback_diag(p, &((struct opening *)c)->said);
 	parcel_span(p, &l->request.kernel);
 	handback_bundle(p, &l->request.bundle);
 	l->unwrapped.n = parcel_count(p, l->unwrapped.n, UNWRAP_DEPTH_MAX);
@@ -90,15 +94,16 @@ static void hand_opened(struct parcel *p, struct job *job, struct diag *diag)
 	hand_type(p, &l->format);
 }
 
-static void hand_stages(struct parcel *p, struct job *job)
+static void hand_stages(struct parcel *p, struct caged *c)
 {
-	struct load *l = job->l;
+	struct stages *s = ((struct planning *)c)->stages;
+	struct load *l = c->l;
 
-	handback_diag(p, &job->stages->outline);
-	handback_diag(p, &job->stages->settled);
+	handback_diag(p, &s->outline);
+	handback_diag(p, &s->settled);
 	parcel_span(p, &l->request.initrd);
 	/* Of what failed before, there is no plan. */
-	if (job->stages->outline.error != 0)
+	if (s->outline.error != 0)
 		return;
 	hand_type(p, &l->type);
 	handback_plan(p, &l->plan);
@@ -111,21 +116,18 @@ static void hand_stages(struct parcel *p, struct job *job)
 /* ---- in the cage ---- */
 
 /* Twice: to know how long it is, and to write it. */
-static struct span pack(struct job *job, struct region *region, struct diag *diag)
+static struct span pack(struct caged *c, struct region *region)
 {
 	struct parcel p = {
 		.is_packing = true,
-		.arena = job->l->arena,
-		.memory = job->memory,
-		.n_memory = job->n_memory,
+		.arena = c->l->arena,
+		.memory = c->memory,
+		.n_memory = c->n_memory,
 	};
 	size_t len = 0;
 
 	for (int round = 0; round < 2; round++) {
-		if (diag)
-			hand_opened(&p, job, diag);
-		else
-			hand_stages(&p, job);
+		c->hand(&p, c);
 		if (p.wrong)
 			return (struct span){ 0 };
 		if (round == 0) {
@@ -141,31 +143,28 @@ static struct span pack(struct job *job, struct region *region, struct diag *dia
 
 /* From here on this process has its own copy of the load, and new memory comes from the region, which
  * bytes may be in, too. */
-static void enter(struct job *job, struct region *region)
+static struct span work_alone(void *ctx, struct region *region)
 {
-	job->l->arena->region = region;
-	job->memory[job->n_memory++] = span_of(region->base, region->len);
+	struct caged *c = ctx;
+
+	c->l->arena->region = region;
+	c->memory[c->n_memory++] = span_of(region->base, region->len);
+	c->work(c);
+	return pack(c, region);
 }
 
-static struct span open_work(void *ctx, struct region *region)
+static void open_alone(struct caged *c)
 {
-	struct job *job = ctx;
-	struct diag diag;
+	struct opening *o = (struct opening *)c;
 
-	enter(job, region);
-	diag_init(&diag, job->l->arena);
-	if (load_open(job->l, &diag) < 0)
-		job->l->format = NULL;
-	return pack(job, region, &diag);
+	diag_init(&o->said, c->l->arena);
+	if (load_open(c->l, &o->said) < 0)
+		c->l->format = NULL;
 }
 
-static struct span plan_work(void *ctx, struct region *region)
+static void plan_alone(struct caged *c)
 {
-	struct job *job = ctx;
-
-	enter(job, region);
-	load_run_stages(job->l, job->stages);
-	return pack(job, region, NULL);
+	load_run_stages(c->l, ((struct planning *)c)->stages);
 }
 
 /* ---- who waits for it ---- */
@@ -173,58 +172,52 @@ static struct span plan_work(void *ctx, struct region *region)
 static int fail_bad(const char *wrong, struct diag *diag)
 {
 	return fail(diag, EFAULT, "sandbox/bad-result",
-		    "the process that reads the files handed back what is no plan: %s; nothing was "
+		    "the process that reads the files handed back what cannot be: %s; nothing was "
 		    "loaded", wrong);
 }
 
-/* CAGE_DONE: *ret is ready to be unpacked. */
-static enum cage_result run_caged(struct job *job, enum which which, cage_work *work,
-				  struct parcel *ret, struct diag *diag)
+enum cage_result load_run_caged(struct caged *c, struct diag *diag)
 {
-	struct load *l = job->l;
-	struct cage *c = &l->cages[which];
+	struct load *l = c->l;
 	enum cage_result result;
-	struct span handed;
+	struct parcel p = { .arena = l->arena };
 
-	if (list_memory(job) < 0) {
+	if (!l->is_caged)
+		return CAGE_NONE;
+	if (list_memory(c) < 0) {
 		fail_nomem(diag);
 		return CAGE_FAILED;
 	}
-	result = cage_open(c);
+	result = cage_open(c->cage);
 	if (result == CAGE_DONE) {
-		progress_share(&l->progress, cage_signal(c));
-		result = cage_run(c, seconds_for(l), work, job, &handed, diag);
+		progress_share(&l->progress, cage_signal(c->cage));
+		result = cage_run(c->cage, seconds_for(l), work_alone, c, &p.in, diag);
 		progress_share(&l->progress, NULL);
 	}
 	if (result == CAGE_NONE) {
-		note(diag, "sandbox/none", "the files are read without a sandbox: %s", c->why);
+		note(diag, "sandbox/none", "the files are read without a sandbox: %s", c->cage->why);
 		l->is_caged = false;
-		cage_close(c);
+		cage_close(c->cage);
 	}
 	if (result != CAGE_DONE)
 		return result;
-	job->memory[job->n_memory++] = cage_memory(c);
-	*ret = (struct parcel){
-		.in = handed,
-		.arena = l->arena,
-		.memory = job->memory,
-		.n_memory = job->n_memory,
-	};
-	return CAGE_DONE;
-}
-
-static int check_parcel(const struct parcel *p, struct diag *diag)
-{
-	return parcel_is_done(p) ? 0 : fail_bad(p->wrong ? p->wrong : "there is too much of it", diag);
+	c->memory[c->n_memory++] = cage_memory(c->cage);
+	p.memory = c->memory;
+	p.n_memory = c->n_memory;
+	c->hand(&p, c);
+	if (parcel_is_done(&p))
+		return CAGE_DONE;
+	fail_bad(p.wrong ? p.wrong : "there is too much of it", diag);
+	return CAGE_FAILED;
 }
 
 int load_open_caged(struct load *l, struct diag *diag)
 {
-	struct job job = { .l = l };
-	struct diag said;
-	struct parcel p;
+	struct opening o = { .caged = { .l = l, .cage = &l->cages[CAGE_OPEN],
+					.work = open_alone, .hand = hand_opened } };
 
-	switch (l->is_caged ? run_caged(&job, CAGE_OPEN, open_work, &p, diag) : CAGE_NONE) {
+	diag_init(&o.said, l->arena);
+	switch (load_run_caged(&o.caged, diag)) {
 	case CAGE_NONE:
 		return load_open(l, diag);
 	case CAGE_FAILED:
@@ -232,13 +225,9 @@ int load_open_caged(struct load *l, struct diag *diag)
 	case CAGE_DONE:
 		break;
 	}
-	diag_init(&said, l->arena);
-	hand_opened(&p, &job, &said);
-	if (check_parcel(&p, diag) < 0)
-		return -diag->error;
-	diag_take_notes(diag, &said);
-	if (said.error != 0)
-		return diag_take_failure(diag, &said);
+	diag_take_notes(diag, &o.said);
+	if (o.said.error != 0)
+		return diag_take_failure(diag, &o.said);
 	return l->request.kernel.len > 0 ? 0 : fail_bad("there is no kernel", diag);
 }
 
@@ -267,24 +256,18 @@ static int check_plan(struct load *l, struct stages *s, struct diag *diag)
 
 void load_run_stages_caged(struct load *l, struct stages *s)
 {
-	struct job job = { .l = l, .stages = s };
-	struct parcel p;
+	struct planning p = { .caged = { .l = l, .cage = &l->cages[CAGE_PLAN],
+					 .work = plan_alone, .hand = hand_stages }, .stages = s };
 
 	plan_init(&l->plan, l->arena);
-	if (!l->is_caged) {
-		load_run_stages(l, s);
-		return;
-	}
-	switch (run_caged(&job, CAGE_PLAN, plan_work, &p, &s->outline)) {
+	switch (load_run_caged(&p.caged, &s->outline)) {
 	case CAGE_NONE:
 		load_run_stages(l, s);
 		return;
 	case CAGE_FAILED:
 		return;
 	case CAGE_DONE:
-		break;
+		if (check_plan(l, s, &s->outline) < 0)
+			return;	/* s has the reason */
 	}
-	hand_stages(&p, &job);
-	if (check_parcel(&p, &s->outline) < 0 || check_plan(l, s, &s->outline) < 0)
-		return;
 }

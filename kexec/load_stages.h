@@ -11,6 +11,7 @@
 #define KEXEC_NG_LOAD_STAGES_H
 
 #include "load.h"
+#include "parcel.h"
 
 /* Part of load_read(), after the files are open: opens what the kernel is in; from what was in there
  * and what was asked for command line and initrd follow. */
@@ -42,5 +43,21 @@ void load_run_stages(struct load *l, struct stages *s);
  * that is a note, and l->is_caged is false from then on. */
 must_check int load_open_caged(struct load *l, struct diag *diag);
 void load_run_stages_caged(struct load *l, struct stages *s);
+
+/*
+ * Any work on a load's files. In the cage it has a copy of the load; what comes back of it is what
+ * hand() packs, which also unpacks it (parcel.h). The cage is the caller's to close, when nothing in
+ * its memory is needed any more.
+ */
+struct caged {
+	struct load *l;
+	struct cage *cage;
+	void (*work)(struct caged *c);
+	void (*hand)(struct parcel *p, struct caged *c);
+	struct span *memory;	/* what spans may point into; load_run_caged() makes it */
+	size_t n_memory;
+};
+/* CAGE_NONE: nothing was done, and l->is_caged is false now; a note says why, if it was true. */
+enum cage_result load_run_caged(struct caged *c, struct diag *diag);
 
 #endif

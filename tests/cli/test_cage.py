@@ -76,11 +76,25 @@ def calls(log):
     return found
 
 
-@pytest.mark.parametrize("words", ["direct", "packed uki"], indirect=True)
-def test_what_it_does(folder, words):
+def reads(kind, out):
+    """Commands that read a kernel's file, and how many processes they do that in."""
+    return {
+        "--dry-run": (("--dry-run",), 2),                           # to open it, to plan
+        "--inspect": (("--inspect",), 3),                           # to open it for -l and -p, to look into it
+        "--export": (("--export=vmlinux", "-o", str(out)), 2),      # to open it, to make the file
+    }[kind]
+
+
+@pytest.mark.parametrize("words, kind", [
+    ("direct", "--dry-run"), ("packed uki", "--dry-run"), ("direct", "--inspect"), ("packed uki", "--inspect"),
+    ("direct", "--export")], indirect=["words"])
+def test_what_it_does(folder, words, kind):
     """Before the filter it gives up what it has, after it opens nothing."""
     log = folder / "log"
-    run("--dry-run", *words, between=(shutil.which("strace"), "-f", "-o", str(log)), limit=60).done()
+    verb, n_processes = reads(kind, folder / "out")
+    if kind == "--export":
+        words = words[:2]       # a vmlinux has no initrd
+    run(*verb, *words, between=(shutil.which("strace"), "-f", "-o", str(log)), limit=60).done()
     caged = {}
     for pid, made in calls(log).items():
         names = [name for name, _ in made]
@@ -91,11 +105,36 @@ def test_what_it_does(folder, words):
         caged[pid] = made[at[0] + 1:]
         assert "capset" in names[:at[0]] and "close_range" in names[:at[0]]
         assert any(name == "prctl" and args.startswith("PR_SET_NO_NEW_PRIVS, 1") for name, args in made[:at[0]])
-    assert len(caged) == 2  # one to open the kernel, one to plan
+    assert len(caged) == n_processes
     for made in caged.values():
         assert {name for name, _ in made} <= MEMORY | THREADS | {"write", "exit_group"}, made
         assert [args.split(",")[1] for name, args in made if name == "write"] == [' "r"'], "that it is ready"
         assert all("MAP_ANONYMOUS" in args for name, args in made if name == "mmap")
+
+
+@pytest.mark.parametrize("words", ["direct", "uki", "packed uki", "vmlinux.xz", "broken", "no kernel"],
+                         indirect=True)
+def test_same_view(words):
+    """What --inspect prints."""
+    for form in ("--json", "--no-addons"):
+        outside = run("--inspect", form, "--no-sandbox", *words)
+        inside = run("--inspect", form, *words)
+        assert (inside.status, inside.out, inside.err) == (outside.status, outside.out, outside.err)
+        assert outside.status in (0, 255)
+
+
+@pytest.mark.parametrize("words", ["direct", "uki", "broken"], indirect=True)
+def test_same_file(folder, words):
+    """What --export writes."""
+    for what in ("vmlinux", "elf", "bzimage"):
+        results, files = [], []
+        for more in ((), ("--no-sandbox",)):
+            out = folder / f"{what}{len(more)}"
+            words_of = ("--payload=gzip",) if what == "bzimage" else ()
+            results.append(run(f"--export={what}", *words_of, "-o", str(out), *more, *words, limit=60))
+            files.append(out.read_bytes() if out.exists() else None)
+        assert results[0].status == results[1].status and results[0].err == results[1].err
+        assert files[0] == files[1] and (files[0] is not None) == (results[0].status == 0)
 
 
 @pytest.mark.parametrize("words", ["direct"], indirect=True)
