@@ -69,6 +69,7 @@ static const struct {
 	{ "multiboot/crash", "take a Linux kernel for -p" },
 	{ "multiboot/enter", "leave --enter out" },
 	{ "options/", USAGE },
+	{ "output/", "free space where the output goes, or give it another place" },
 	{ "write/", "check path, permissions and free space" },
 	{ "pack/", "take another --payload, or free some memory" },
 	{ "pagetable/", "this is a fault here: please report it with what kexec --dry-run --json "

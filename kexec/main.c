@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "entries_run.h"
@@ -336,15 +338,26 @@ static int run_shutdown(struct diag *diag)
 	return STATUS_FAILED;
 }
 
-/* What was printed must have got out: a plan cut by a full disk is no success. */
-static int flush(int status)
+/* What was printed must have got out: a plan cut by a full disk is no success, nor an answer of which
+ * nobody got the end. */
+static int flush(const struct options *o, int status)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	struct diag diag;
+	int r = fflush(stdout) == 0 ? 0 : -errno;
+
+	if (r == 0 && !ferror(stdout))
 		return status;
-	/* A failure has its reason already, and so has this one when it is met again. */
-	if (status != STATUS_OK)
+	/* Not a second time, when it is flushed again. */
+	__fpurge(stdout);
+	clearerr(stdout);
+	/* A failure has its reason already. */
+	if (status == STATUS_FAILED)
 		return status;
-	fprintf(stderr, "kexec: cannot write the output [output/write]\n");
+	diag_init(&diag, NULL);
+	fail(&diag, r < 0 ? -r : EIO, "output/write", "cannot write the output%s%s%s",
+	     r < 0 ? ": " : "", r < 0 ? strerror(-r) : "",
+	     status == STATUS_OK && o->load && !o->dry_run ? "; the kernel is loaded" : "");
+	report_failure(stderr, &diag, NULL);
 	return STATUS_FAILED;
 }
 
@@ -392,7 +405,7 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 	if (entries_is_one(o)) {
 		status = run_entry(o, a, &of_entry, diag);
 		if (status != STATUS_OK)
-			return flush(status);
+			return flush(o, status);
 		o = &of_entry;
 	}
 	if (o->inspect)
@@ -402,7 +415,7 @@ static int run(const struct options *o, struct arena *a, struct diag *diag)
 	if (o->jump_back_helper)
 		status = run_jump_back_helper(o, a, diag);
 	if (o->load)
-		status = flush(run_load(o, a, diag));
+		status = flush(o, run_load(o, a, diag));
 	if (status == STATUS_OK && o->exec)
 		status = run_exec(o, a, diag);
 	if (status == STATUS_OK && o->bare_reboot)
@@ -435,7 +448,7 @@ int main(int argc, char *argv[])
 		report_failure(stderr, &diag, NULL);
 		status = options_exit_status(&diag);
 	} else {
-		status = flush(run(&options, &arena, &diag));
+		status = flush(&options, run(&options, &arena, &diag));
 	}
 	arena_free(&arena);
 	return status;

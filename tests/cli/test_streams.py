@@ -339,6 +339,13 @@ def test_output_that_gets_nowhere(pc, small, words, where):
     result.failed("output/write")
 
 
+@pytest.mark.parametrize("words", [("--check", "--json"), ("--check",), ("--list", "--json", "--boot-root=/")])
+def test_answer_that_gets_nowhere(pc, words):
+    """Also one whose exit status would not have been 0."""
+    with open("/dev/full", "wb") as out:
+        run(*words, *([pc] if words[0] != "--list" else []), stdout=out).failed("output/write")
+
+
 def test_output_closed_and_a_kernel_to_keep(folder, pc):
     """The memory that keeps a pipe's bytes must not be taken for stdout."""
     host = Machine(in_pieces(199)).write(folder / "host")  # a report of more than one buffer

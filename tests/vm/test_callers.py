@@ -141,7 +141,7 @@ CRASHES = (
     Step("makedumpfile reads the last dump",
          "dump=$(ls /var/crash/2*/dump.2*) && makedumpfile -R /var/tmp/dump <$dump && "
          "makedumpfile --dump-dmesg /var/tmp/dump /var/tmp/log && "
-         "grep 'sysrq triggered crash' /var/tmp/log && echo NG-READABLE"),
+         "grep -q 'sysrq triggered crash' /var/tmp/log && echo NG-READABLE"),
 )
 
 
