@@ -98,7 +98,8 @@ static void plan_image(const struct bytes *image, const uint8_t *choice)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const char *const formats[] = { "elf", "gzip", "lz4", "zstd", "lzo", "xz", "bzip2", "lzma" };
+	static const char *const formats[] = { "elf", "gzip",  "lz4",	"zstd",
+					       "lzo", "xz",    "bzip2", "lzma" };
 	static uint8_t base[TEST_IMAGE_LEN];
 	struct bytes plain = { 0 }, packed = { 0 }, image = { 0 };
 
