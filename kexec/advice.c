@@ -106,6 +106,8 @@ static const struct {
 	{ "rehearse/nothing-to-flip", "--dry-run names the segments and their lengths" },
 	{ "rehearse/too-high", "leave it out: --mem-max" },
 	{ "rehearse/vm-", "read all that it said in the file that is named" },
+	{ "rehearse/vm-halted", "is it a kernel for this CPU? read all that it said in the file "
+				"that is named" },
 	{ "rehearse/vm-time", "give it more time: --time-limit=SECONDS" },
 	{ "rehearse/vm-slow", "rehearse without it: --rehearse" },
 	{ "rehearse/vm-entry", "leave --entry out" },

@@ -141,8 +141,12 @@ static int report_rehearsal(struct load *l, double plan_seconds, int *ret_status
 		.budget = l->has_budget ? &l->budget : NULL,
 		.diag = diag,
 	};
+	const struct rehearsal_watcher watcher = { .see = rehearsal_watch, .report = &in };
+	/* What comes before the stages then is not known yet, or there are no lines. */
+	const bool is_live = isatty(STDOUT_FILENO) && !l->options->json && !l->options->map;
 	struct rehearsal rehearsal;
-	int r = l->options->rehearse_vm ? rehearse_vm(l, plan_seconds, &rehearsal, diag) :
+	int r = l->options->rehearse_vm ? rehearse_vm(l, plan_seconds, is_live ? &watcher : NULL,
+						      &rehearsal, diag) :
 					  rehearse(l, plan_seconds, &rehearsal, diag);
 
 	if (r < 0)

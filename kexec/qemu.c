@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define KVM	"/dev/kvm"
+#define FLAGS_IF	0x200
 
 const char *qemu_find(struct arena *a)
 {
@@ -183,6 +184,28 @@ static unsigned int number_after(const char *text, const char *key)
 	return at ? (unsigned int)strtoul(at + strlen(key), NULL, 10) : 0;
 }
 
+/* "RIP=... RFL=... HLT=1" of "info registers"; with 32 bits they are EIP and EFL. An answer counts
+ * once. */
+static void heed_cpu(struct qemu *q)
+{
+	char *at = strstr(q->said, "HLT="), *ip, *flags;
+
+	if (!at || (at[4] != '0' && at[4] != '1'))
+		return;
+	*at = '-';
+	ip = strstr(q->said, "IP=");
+	flags = strstr(q->said, "FL=");
+	if (!ip || !flags || ip > at || flags > at)
+		return;
+	q->halted_at = strtoull(ip + 3, NULL, 16);
+	if (at[4] == '1' && !(strtoull(flags + 3, NULL, 16) & FLAGS_IF))
+		q->n_halted++;
+	else
+		q->n_halted = 0;
+	*ip = '-';
+	*flags = '-';
+}
+
 /* Lines of JSON, of which a few words are enough. */
 static void heed(struct qemu *q)
 {
@@ -193,6 +216,7 @@ static void heed(struct qemu *q)
 		q->version[1] = number_after(q->said, "\"minor\": ");
 		q->version[2] = number_after(q->said, "\"micro\": ");
 	}
+	heed_cpu(q);
 	event = strstr(q->said, "\"SHUTDOWN\"");
 	if (event && strstr(q->said, "guest-reset"))
 		q->state = QEMU_RESET;
@@ -231,6 +255,16 @@ enum qemu_state qemu_look(struct qemu *q, int milliseconds)
 	if (q->state == QEMU_RUNS && (p.revents & POLLHUP) && !(p.revents & POLLIN))
 		q->state = QEMU_EXITED;
 	return q->state;
+}
+
+void qemu_ask_cpu(struct qemu *q)
+{
+	static const char question[] = "{\"execute\":\"human-monitor-command\","
+				       "\"arguments\":{\"command-line\":\"info registers\"}}\n";
+
+	/* Who does not answer is no halted CPU. */
+	if (write(q->to, question, sizeof(question) - 1) < 0)
+		q->n_halted = 0;
 }
 
 void qemu_stop(struct qemu *q)

@@ -6,6 +6,7 @@
 #ifndef KEXEC_NG_QEMU_H
 #define KEXEC_NG_QEMU_H
 
+#include "base.h"
 #include "diag.h"
 #include "span.h"
 
@@ -28,6 +29,9 @@ struct qemu {
 	char said[4096];	/* by the monitor, the end of it; NUL terminated */
 	size_t said_len;
 	enum qemu_state state;
+	/* The CPU waits for an interrupt and lets none in, so often in a row as it was asked. */
+	unsigned int n_halted;
+	uint64_t halted_at;	/* its instruction pointer */
 	unsigned int version[3];	/* 0: not said yet */
 };
 
@@ -46,6 +50,8 @@ must_check int qemu_start(struct qemu *q, const char *program, const char *folde
 			  const char *const args[], int kernel, struct diag *diag);
 /* Waits so long at most for it to say something or to end. */
 enum qemu_state qemu_look(struct qemu *q, int milliseconds);
+/* Asks what the CPU does; the answer comes with a later look. */
+void qemu_ask_cpu(struct qemu *q);
 void qemu_stop(struct qemu *q);
 
 /* Up to len bytes from off; 0 where there is nothing. */

@@ -62,13 +62,35 @@ static const char *verdict_text(enum rehearsed verdict, bool is_vm)
 	}
 }
 
+static void print_stages(FILE *out, const struct report *plan, const struct rehearsal *r)
+{
+	if (r->n_shown == 0)
+		fprintf(out, "rehearsal of %s, %s entry, %s; nothing was loaded\n\n",
+			plan->plan->type_text ? plan->plan->type_text : plan->plan->type,
+			plan->plan->entry_name, r->is_vm ? "in a virtual machine" : "on this CPU");
+	for (size_t i = r->n_shown; i < r->n_stages; i++)
+		print_stage(out, &r->stages[i]);
+}
+
+void rehearsal_watch(const struct rehearsal_watcher *w, struct rehearsal *r)
+{
+	static const char erase[] = "\r\033[K";
+
+	if (r->n_shown < r->n_stages) {
+		fputs(erase, stdout);
+		print_stages(stdout, w->report, r);
+		r->n_shown = r->n_stages;
+	}
+	if (r->awaited)
+		fprintf(stdout, "%s%-10s ...      %7.0f s", erase, r->awaited, r->seconds);
+	else
+		fputs(erase, stdout);
+	fflush(stdout);
+}
+
 void rehearsal_text(FILE *out, const struct report *plan, const struct rehearsal *r)
 {
-	fprintf(out, "rehearsal of %s, %s entry, %s; nothing was loaded\n\n",
-		plan->plan->type_text ? plan->plan->type_text : plan->plan->type,
-		plan->plan->entry_name, r->is_vm ? "in a virtual machine" : "on this CPU");
-	for (size_t i = 0; i < r->n_stages; i++)
-		print_stage(out, &r->stages[i]);
+	print_stages(out, plan, r);
 	for (size_t i = 0; i < r->n_consoles; i++)
 		print_console(out, &r->consoles[i]);
 	if (r->console_path)

@@ -11,6 +11,8 @@
 
 #include "load.h"
 
+struct report;
+
 #define REHEARSAL_STAGES_MAX	16
 #define REHEARSAL_SCREEN_LEN	(25 * 81 + 1)
 
@@ -53,6 +55,8 @@ struct rehearsal {
 	enum rehearsed verdict;		/* the worst of its stages' */
 	struct rehearsal_stage stages[REHEARSAL_STAGES_MAX];
 	size_t n_stages;
+	size_t n_shown;			/* of them, on a terminal, while it went on */
+	const char *awaited;		/* the stage that is under way; NULL: none */
 	struct rehearsal_console consoles[2];
 	size_t n_consoles;
 	bool has_kernel;
@@ -67,8 +71,15 @@ struct rehearsal {
  * else: what goes wrong is a verdict. */
 must_check int rehearse(struct load *l, double plan_seconds, struct rehearsal *ret,
 			struct diag *diag);
-/* The same in a virtual machine, on to the kernel's init. */
-must_check int rehearse_vm(struct load *l, double plan_seconds, struct rehearsal *ret,
+/* Somebody looks on. */
+struct rehearsal_watcher {
+	/* When a stage has begun or is over, and each second meanwhile. */
+	void (*see)(const struct rehearsal_watcher *w, struct rehearsal *r);
+	const struct report *report;
+};
+/* The same in a virtual machine, on to the kernel's init. watcher: NULL for none. */
+must_check int rehearse_vm(struct load *l, double plan_seconds,
+			   const struct rehearsal_watcher *watcher, struct rehearsal *ret,
 			   struct diag *diag);
 const char *rehearsed_name(enum rehearsed verdict);	/* "good" */
 

@@ -48,6 +48,8 @@ static void note_panic(struct console *c, const char *line)
 
 static void read_purgatory(struct console *c, const char *line)
 {
+	const bool was_intact = c->is_intact;
+
 	c->has_purgatory = true;
 	if (strstr(line, " is damaged") || strstr(line, "handoff is unusable") ||
 	    strstr(line, "no BIOS for")) {
@@ -60,7 +62,9 @@ static void read_purgatory(struct console *c, const char *line)
 	}
 	if (strstr(line, "starting kernel") || strstr(line, "starting program"))
 		c->is_intact = true;
-	keep(c->purgatory, line);
+	/* What comes after its last word is the kernel's affair: that jumped into the void. */
+	if (!was_intact)
+		keep(c->purgatory, line);
 }
 
 static void read_kernel(struct console *c, const char *line)
@@ -83,7 +87,8 @@ static void read_kernel(struct console *c, const char *line)
 	} else if (strstr(line, "Out of memory: Killed process")) {
 		c->has_killed = true;
 		note_trouble(c, line);
-	} else if (strstr(line, "PANIC: early exception") || strstr(line, " -- System halted")) {
+	} else if (strstr(line, "PANIC: early exception") || strstr(line, " -- System halted") ||
+		   strncmp(line, "This kernel requires ", 21) == 0) {
 		c->end = CONSOLE_EXCEPTION;
 		note_trouble(c, line);
 	}

@@ -12,7 +12,7 @@ enum console_end {
 	CONSOLE_PANIC,
 	CONSOLE_NO_ROOT,	/* a panic since there is no root file system */
 	CONSOLE_NO_MEMORY,	/* a panic for want of memory */
-	CONSOLE_EXCEPTION,	/* of code before any handler: early, or in purgatory */
+	CONSOLE_EXCEPTION,	/* of code before any handler, or it gave up: early, or in purgatory */
 };
 
 struct console {

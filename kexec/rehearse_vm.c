@@ -20,6 +20,8 @@
 #define CALM_SECONDS		4.0	/* of silence after init was started, and ... */
 #define AFTER_INIT_SECONDS	30.0	/* ... so long at most it is watched */
 #define LAST_WORDS_SECONDS	1.0	/* what comes after a panic */
+#define ASK_SECONDS		1.0	/* between questions of what the CPU does */
+#define HALTED_ENOUGH		2	/* answers that it has stopped */
 #define REPORT_LEN		(64 * KIB)
 #define TAIL_LEN		1200	/* of the console, in the report */
 
@@ -33,8 +35,28 @@ struct vm_run {
 	struct console console;
 	uint64_t n_read;
 	double start;		/* of the stage */
-	double left_at, kernel_at, init_at;	/* when the console said so; 0: never */
+	const struct rehearsal_watcher *watcher;	/* NULL: none */
+	double begin, seen_at;	/* of all of it; when the watcher was told last */
+	double init_at;		/* when the console said so; 0: never */
+	bool is_left, is_kernel;	/* purgatory and kernel were judged, and good */
 };
+
+/* ---- who looks on ---- */
+
+static void show(struct vm_run *run, const char *awaited)
+{
+	run->out->awaited = awaited;
+	run->seen_at = rehearsal_now();
+	run->out->seconds = run->seen_at - run->begin;
+	if (run->watcher)
+		run->watcher->see(run->watcher, run->out);
+}
+
+static void show_each_second(struct vm_run *run)
+{
+	if (rehearsal_now() - run->seen_at >= 1.0)
+		show(run, run->out->awaited);
+}
 
 /* ---- what is said ---- */
 
@@ -143,9 +165,10 @@ static int probe(struct vm_run *run, unsigned int limit, double *ret, struct dia
 
 	if (r < 0)
 		return r;
-	do
+	do {
 		state = qemu_look(&run->qemu, LOOK_MS);
-	while (state == QEMU_RUNS && rehearsal_now() - begin < limit);
+		show_each_second(run);
+	} while (state == QEMU_RUNS && rehearsal_now() - begin < limit);
 	qemu_stop(&run->qemu);
 	*ret = rehearsal_now() - begin;
 	len = qemu_read(run->folder, QEMU_REPORT, 0, report, REPORT_LEN);
@@ -210,7 +233,7 @@ static int say_placed(struct vm_run *run)
 			"");
 }
 
-/* ---- the watch ---- */
+/* ---- what it says ---- */
 
 static void read_console(struct vm_run *run)
 {
@@ -223,51 +246,14 @@ static void read_console(struct vm_run *run)
 	}
 }
 
-static bool is_decided(const struct console *c)
-{
-	return c->end != CONSOLE_NONE || c->is_damaged || c->has_login;
-}
-
-static void stamp(double *at, bool is_so)
-{
-	if (*at == 0 && is_so)
-		*at = rehearsal_now();
-}
-
-static void watch(struct vm_run *run)
-{
-	const double end = rehearsal_now() + run->l->options->rehearse_seconds;
-	double heard = rehearsal_now(), decided_at = 0;
-	uint64_t n_before = 0;
-
-	while (rehearsal_now() < end) {
-		const enum qemu_state state = qemu_look(&run->qemu, LOOK_MS);
-
-		read_console(run);
-		stamp(&run->left_at, run->console.is_intact);
-		stamp(&run->kernel_at, run->console.has_kernel);
-		stamp(&run->init_at, run->console.has_init);
-		if (state != QEMU_RUNS)
-			break;
-		if (run->n_read != n_before)
-			heard = rehearsal_now();
-		n_before = run->n_read;
-		stamp(&decided_at, is_decided(&run->console));
-		if (decided_at > 0 && rehearsal_now() - decided_at > LAST_WORDS_SECONDS)
-			break;
-		if (run->init_at > 0 && (rehearsal_now() - heard > CALM_SECONDS ||
-					 rehearsal_now() - run->init_at > AFTER_INIT_SECONDS))
-			break;
-	}
-	read_console(run);
-	console_flush(&run->console);
-}
-
 /* ---- the verdicts ---- */
 
 /* Why it went no further, where nothing in the lines says so. */
 static int fail_silent(const struct vm_run *run, const char *who, struct diag *why)
 {
+	if (run->qemu.state == QEMU_RUNS && run->qemu.n_halted >= HALTED_ENOUGH)
+		return fail(why, EINVAL, "rehearse/vm-halted",
+			    "%s stopped the CPU for good, at %#" PRIx64, who, run->qemu.halted_at);
 	switch (run->qemu.state) {
 	case QEMU_RESET:
 		return fail(why, EINVAL, "rehearse/vm-reset", "%s reset the machine", who);
@@ -282,14 +268,14 @@ static int fail_silent(const struct vm_run *run, const char *who, struct diag *w
 	}
 }
 
-static int judge_purgatory(struct vm_run *run, bool *ret_ok)
+static int judge_purgatory(struct vm_run *run)
 {
 	const struct console *c = &run->console;
 	struct diag why;
 
 	diag_init(&why, NULL);
-	*ret_ok = c->has_kernel || (c->is_intact && !c->is_damaged && c->end == CONSOLE_NONE);
-	if (*ret_ok)
+	run->is_left = c->has_kernel || c->is_intact;
+	if (run->is_left)
 		return say_good(run, "purgatory", "%s",
 				c->purgatory[0] ? c->purgatory : "it said nothing, and got further");
 	if (c->is_damaged)
@@ -301,20 +287,20 @@ static int judge_purgatory(struct vm_run *run, bool *ret_ok)
 	return say_failure(run, "purgatory", &why);
 }
 
-static int judge_kernel(struct vm_run *run, bool *ret_ok)
+static int judge_kernel(struct vm_run *run)
 {
 	const struct console *c = &run->console;
 	struct diag why;
 
 	diag_init(&why, NULL);
-	*ret_ok = c->has_kernel;
-	if (*ret_ok)
+	run->is_kernel = c->has_kernel;
+	if (run->is_kernel)
 		return say_good(run, "kernel", "%.60s", c->version);
-	if (run->vm.load.plan.kernel_version == NULL)
+	if (c->end != CONSOLE_NONE)
+		fail(&why, EINVAL, "rehearse/vm-stub", "%s", c->trouble);
+	else if (run->vm.load.plan.kernel_version == NULL)
 		fail(&why, EOPNOTSUPP, "rehearse/vm-no-linux",
 		     "this is no Linux kernel: what it says is nothing that can be judged");
-	else if (c->end != CONSOLE_NONE)
-		fail(&why, EINVAL, "rehearse/vm-stub", "%s", c->trouble);
 	else
 		fail_silent(run, "the kernel, before its first line,", &why);
 	return say_failure(run, "kernel", &why);
@@ -332,11 +318,25 @@ static int fail_memory(const struct vm_run *run, struct diag *why)
 	return 0;
 }
 
-static int judge_init(struct vm_run *run, bool *ret_ok)
+static int judge_vmcore(struct vm_run *run)
+{
+	struct diag why;
+
+	diag_init(&why, NULL);
+	if (!run->console.has_no_vmcore)
+		return say_good(run, "vmcore", "the kernel took the headers of the dump: it did not "
+				"complain");
+	/* What the dead kernel left is an imitation here: no fault of this one. */
+	fail(&why, EOPNOTSUPP, "rehearse/vm-vmcore", "%s", run->console.trouble);
+	return say_failure(run, "vmcore", &why);
+}
+
+static int judge_init(struct vm_run *run)
 {
 	const struct console *c = &run->console;
 	const bool was_ended = c->end == CONSOLE_PANIC || c->end == CONSOLE_EXCEPTION;
 	struct diag why;
+	int r;
 
 	diag_init(&why, NULL);
 	if (c->end == CONSOLE_NO_MEMORY || c->has_killed)
@@ -351,56 +351,96 @@ static int judge_init(struct vm_run *run, bool *ret_ok)
 		fail(&why, EINVAL, "rehearse/vm-panic", "%s", c->trouble);
 	else if (!c->has_init)
 		fail_silent(run, "the kernel", &why);
-	*ret_ok = why.id == NULL;
-	if (*ret_ok)
-		return say_good(run, "init", "%s%s%s", c->init,
-				c->has_login ? ", up to a login prompt" : "",
-				run->qemu.state == QEMU_OFF   ? ", which switched the machine off" :
-				run->qemu.state == QEMU_RESET ? ", which reset the machine" : "");
-	return say_failure(run, "init", &why);
+	/* How long it was watched thereafter is no time of the kernel's. */
+	if (run->init_at > 0)
+		run->start += rehearsal_now() - run->init_at;
+	if (why.id)
+		return say_failure(run, "init", &why);
+	r = say_good(run, "init", "%s%s%s", c->init,
+		     c->has_login ? ", up to a login prompt" : "",
+		     run->qemu.state == QEMU_OFF   ? ", which switched the machine off" :
+		     run->qemu.state == QEMU_RESET ? ", which reset the machine" : "");
+	return r == 0 && run->l->request.is_crash ? judge_vmcore(run) : r;
 }
 
-static int judge_vmcore(struct vm_run *run)
-{
-	struct diag why;
+/* ---- the watch ---- */
 
-	diag_init(&why, NULL);
-	if (!run->console.has_no_vmcore)
-		return say_good(run, "vmcore", "the kernel took the headers of the dump: it did not "
-				"complain");
-	/* What the dead kernel left is an imitation here: no fault of this one. */
-	fail(&why, EOPNOTSUPP, "rehearse/vm-vmcore", "%s", run->console.trouble);
-	return say_failure(run, "vmcore", &why);
+static bool is_decided(const struct console *c)
+{
+	return c->end != CONSOLE_NONE || c->is_damaged || c->has_login;
 }
 
-/* A stage took from when the one before it was heard of until it was itself. */
-static void set_times(struct vm_run *run, size_t first, double begin)
+/* What is certain by now. */
+static int judge_so_far(struct vm_run *run)
 {
-	const double at[] = { run->left_at, run->kernel_at, run->init_at };
+	const struct console *c = &run->console;
+	int r = 0;
 
-	for (size_t i = 0; first + i < run->out->n_stages; i++) {
-		const double end = i < array_len(at) && at[i] > 0 ? at[i] : rehearsal_now();
-
-		run->out->stages[first + i].seconds = end > begin ? end - begin : 0;
-		begin = end;
+	if (!run->is_left && (c->is_intact || c->has_kernel)) {
+		r = judge_purgatory(run);
+		show(run, "kernel");
 	}
+	if (r == 0 && !run->is_kernel && c->has_kernel) {
+		r = judge_kernel(run);
+		show(run, "init");
+	}
+	if (run->init_at == 0 && c->has_init)
+		run->init_at = rehearsal_now();
+	return r;
 }
 
-static int judge(struct vm_run *run)
+/* Is it over? */
+static bool is_over(struct vm_run *run, double heard, double *decided_at)
 {
-	const size_t first = run->out->n_stages;
-	const double begin = run->start;
-	bool is_ok;
-	int r = judge_purgatory(run, &is_ok);
+	const double now = rehearsal_now();
 
-	if (r == 0 && is_ok)
-		r = judge_kernel(run, &is_ok);
-	if (r == 0 && is_ok)
-		r = judge_init(run, &is_ok);
-	if (r == 0 && is_ok && run->l->request.is_crash)
-		r = judge_vmcore(run);
-	set_times(run, first, begin);
+	if (*decided_at == 0 && is_decided(&run->console))
+		*decided_at = now;
+	return (*decided_at > 0 && now - *decided_at > LAST_WORDS_SECONDS) ||
+	       run->qemu.n_halted >= HALTED_ENOUGH ||
+	       (run->init_at > 0 &&
+		(now - heard > CALM_SECONDS || now - run->init_at > AFTER_INIT_SECONDS));
+}
+
+static int watch(struct vm_run *run)
+{
+	const double end = rehearsal_now() + run->l->options->rehearse_seconds;
+	double heard = rehearsal_now(), asked = heard, decided_at = 0;
+	uint64_t n_before = 0;
+	int r = 0;
+
+	show(run, "purgatory");
+	while (r == 0 && rehearsal_now() < end && !is_over(run, heard, &decided_at)) {
+		const enum qemu_state state = qemu_look(&run->qemu, LOOK_MS);
+
+		read_console(run);
+		r = judge_so_far(run);
+		show_each_second(run);
+		if (state != QEMU_RUNS)
+			break;
+		if (run->n_read != n_before)
+			heard = rehearsal_now();
+		n_before = run->n_read;
+		if (rehearsal_now() - (heard > asked ? heard : asked) > ASK_SECONDS) {
+			qemu_ask_cpu(&run->qemu);
+			asked = rehearsal_now();
+		}
+	}
+	read_console(run);
+	console_flush(&run->console);
 	return r;
+}
+
+/* What is left, when it is over. */
+static int judge_rest(struct vm_run *run)
+{
+	int r = 0;
+
+	if (!run->is_left)
+		r = judge_purgatory(run);
+	if (r == 0 && run->is_left && !run->is_kernel)
+		r = judge_kernel(run);
+	return r == 0 && run->is_kernel ? judge_init(run) : r;
 }
 
 /* ---- all of it ---- */
@@ -447,6 +487,7 @@ static int run_vm(struct vm_run *run)
 		r = run->folder ? 0 : -EIO;
 	}
 	vm_choose_memory(l, &run->machine);
+	show(run, "machine");
 	if (r == 0)
 		r = probe_both(run, &why);
 	if (r < 0)
@@ -454,6 +495,7 @@ static int run_vm(struct vm_run *run)
 	r = say_machine(run);
 	if (r < 0)
 		return r;
+	show(run, "placed");
 	r = vm_plan(l, &run->machine, &run->vm, &why);
 	if (r < 0) {
 		/* Of the virtual machine, whatever it is: here there is a plan. */
@@ -464,14 +506,14 @@ static int run_vm(struct vm_run *run)
 	if (r == 0 && start(run, &run->vm.load.plan, &why) < 0)
 		return say_failure(run, "purgatory", &why);
 	if (r == 0)
-		watch(run);
+		r = watch(run);
 	qemu_stop(&run->qemu);
-	return r == 0 ? judge(run) : r;
+	return r == 0 ? judge_rest(run) : r;
 }
 
-int rehearse_vm(struct load *l, double plan_seconds, struct rehearsal *ret, struct diag *diag)
+int rehearse_vm(struct load *l, double plan_seconds, const struct rehearsal_watcher *watcher,
+		struct rehearsal *ret, struct diag *diag)
 {
-	const double begin = rehearsal_now();
 	struct vm_run *run = arena_alloc(l->arena, sizeof(*run));
 	int r;
 
@@ -481,8 +523,10 @@ int rehearse_vm(struct load *l, double plan_seconds, struct rehearsal *ret, stru
 		return fail_nomem(diag);
 	run->l = l;
 	run->out = ret;
+	run->watcher = watcher;
+	run->begin = rehearsal_now() - plan_seconds;
 	run->qemu = (struct qemu){ .pid = -1, .to = -1, .from = -1 };
-	run->start = rehearsal_now() - plan_seconds;
+	run->start = run->begin;
 	r = say_good(run, "plan", "%zu segments, %" PRIu64 " KiB, %s entry", l->plan.n_segments,
 		     plan_mem_len(&l->plan) / KIB, l->plan.entry_name);
 	if (r == 0)
@@ -494,6 +538,6 @@ int rehearse_vm(struct load *l, double plan_seconds, struct rehearsal *ret, stru
 			qemu_remove(run->folder, QEMU_CONSOLE);
 		qemu_remove(run->folder, NULL);
 	}
-	ret->seconds = plan_seconds + rehearsal_now() - begin;
+	show(run, NULL);
 	return r < 0 ? fail_nomem(diag) : 0;
 }

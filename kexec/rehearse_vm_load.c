@@ -55,6 +55,8 @@ void vm_choose_memory(const struct load *l, struct vm_machine *m)
 static const struct {
 	const char *flag, *qemu;
 } features[] = {
+	{ "cmov", "cmov" },	    { "fxsr", "fxsr" },	      { "sse", "sse" },
+	{ "sse2", "sse2" },
 	{ "lm", "lm" },		    { "la57", "la57" },	      { "pdpe1gb", "pdpe1gb" },
 	{ "nx", "nx" },		    { "cx16", "cx16" },	      { "lahf_lm", "lahf_lm" },
 	{ "popcnt", "popcnt" },	    { "pni", "pni" },	      { "ssse3", "ssse3" },

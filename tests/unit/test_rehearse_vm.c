@@ -136,6 +136,29 @@ static void test_image(void **state)
 	assert_string_equal(diag.id, "rehearse/vm-low");
 }
 
+/* What goes wrong after purgatory's last word is not purgatory's. */
+static void test_after_purgatory(void **state)
+{
+	(void)state;
+	say("kexec: 3 segments intact, starting kernel\r\nkexec: exception 14 at 0x1000\r\n");
+	assert_true(console.is_intact);
+	assert_int_equal(console.end, CONSOLE_EXCEPTION);
+	assert_string_equal(console.purgatory, "kexec: 3 segments intact, starting kernel");
+	assert_string_equal(console.trouble, "kexec: exception 14 at 0x1000");
+}
+
+/* The setup code's words, on a CPU that it cannot do with. */
+static void test_wrong_cpu(void **state)
+{
+	(void)state;
+	say("kexec: 3 segments intact, starting kernel\r\n"
+	    "This kernel requires an x86-64 CPU, but only detected an i686 CPU.\r\n"
+	    "Unable to boot - please use a kernel appropriate for your CPU.\r\n");
+	assert_int_equal(console.end, CONSOLE_EXCEPTION);
+	assert_string_equal(console.trouble,
+			    "This kernel requires an x86-64 CPU, but only detected an i686 CPU.");
+}
+
 static void test_to_init(void **state)
 {
 	(void)state;
@@ -208,6 +231,8 @@ int main(void)
 		UNIT(test_map),
 		UNIT(test_broken_map),
 		UNIT(test_image),
+		UNIT(test_after_purgatory),
+		UNIT(test_wrong_cpu),
 		UNIT(test_to_init),
 		UNIT(test_panics),
 		UNIT(test_bad_initrd),
