@@ -26,6 +26,7 @@ _kexec_values() {
 	--on-failure) echo reset halt ;;
 	--serial) echo ttyS0 ttyS1 ;;
 	--serial-baud) echo 9600 19200 38400 57600 115200 ;;
+	--rehearse) echo vm ;;
 	--type | -t) echo bzImage bzImage64 multiboot2-x86 multiboot-x86 elf-x86_64 elf-x86 uki ;;
 	esac
 }
@@ -42,17 +43,22 @@ _kexec_files() {
 }
 
 _kexec() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options values
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} options values equals=
 
 	# "=" is a word of its own here.
 	if [[ $cur == = ]]; then
 		cur=
+		equals=yes
 	elif [[ $prev == = ]]; then
 		prev=${COMP_WORDS[COMP_CWORD - 2]}
+		equals=yes
 	fi
 	COMPREPLY=()
 	options=$(_kexec_options "$1")
-	if [[ $prev == -[to] ]] || { [[ $prev == --* ]] && grep -q ":${prev#--}:." <<< "$options"; }; then
+	if [[ $prev == --rehearse && $equals ]]; then
+		# The only one whose value may be left out: it is never the next word.
+		mapfile -t COMPREPLY < <(compgen -W "$(_kexec_values "$prev")" -- "$cur")
+	elif [[ $prev == -[to] ]] || { [[ $prev == --* ]] && grep -q ":${prev#--}:." <<< "$options"; }; then
 		values=$(_kexec_values "$prev")
 		case $values in
 		FILE) _kexec_files -f "$cur" ;;

@@ -83,6 +83,18 @@ def test_bash_offers_every_value():
     assert bash("--append=") == []
 
 
+def test_a_value_that_may_be_left_out():
+    assert bash("--rehearse=") == ["vm"]
+    assert bash("--rehearse=v") == ["vm"]
+    assert bash("--rehearse", "-") == bash("-")
+    assert bash("--rehears") == ["--rehearse"]
+
+
+def test_zsh_offers_a_value_that_may_be_left_out():
+    assert [spec for spec in zsh_specs() if "-rehearse" in spec and spec.endswith("::KIND:(vm)") and
+            spec.startswith("--rehearse=-[")]
+
+
 def test_bash_offers_files(tmp_path):
     (tmp_path / "kernel").touch()
     (tmp_path / "folder").mkdir()
@@ -129,8 +141,9 @@ def test_zsh_offers_entries(tmp_path):
 
 def test_zsh_offers_every_option():
     specs = zsh_specs()
-    expected = {(name, "=" if has_value else "") for name, has_value in options().items()}
-    assert {(s[1], s[2]) for s in (re.match(r"\*?--([a-z0-9-]+)(=?)\[.*\]", spec) for spec in specs)
+    expected = {(name, "=" if has_value or name == "rehearse" else "")
+                for name, has_value in options().items()}
+    assert {(s[1], s[2]) for s in (re.match(r"\*?--([a-z0-9-]+)(=?)-?\[.*\]", spec) for spec in specs)
             if s} == expected
     letters = {s[1] for s in (re.match(r"\*?-([a-zA-Z])\+?\[", spec) for spec in specs) if s}
     assert letters == set("lefuSphvtiascxydo")
