@@ -6,7 +6,7 @@
 # make check        install what is missing, build, run everything that must pass
 # make check-long   the long form of every suite
 # make fuzz TIME=N  each fuzz target for N seconds; fuzz-coverage: what the corpora reach
-# make install      DESTDIR, PREFIX, SBINDIR, BASHCOMPDIR, ZSHCOMPDIR
+# make install      DESTDIR, PREFIX, SBINDIR, UNITDIR, BASHCOMPDIR, ZSHCOMPDIR
 # make sbom         what was linked in, with versions: build/kexec-ng.spdx.json
 # make deb          a Debian package that takes the place of kexec-tools
 
@@ -23,6 +23,7 @@ endif
 BUILD   ?= build
 PREFIX  ?= /usr
 SBINDIR ?= $(PREFIX)/sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR  ?= $(PREFIX)/share/zsh/site-functions
 STATIC  ?=
@@ -209,6 +210,9 @@ install: all
 	install -D -m 755 $(BUILD)/bin/kexec $(DESTDIR)$(SBINDIR)/kexec
 	install -D -m 755 $(BUILD)/bin/vmcore-dmesg $(DESTDIR)$(SBINDIR)/vmcore-dmesg
 	install -D -m 755 scripts/kexec-cycle $(DESTDIR)$(SBINDIR)/kexec-cycle
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(SBINDIR)|' scripts/kexec-cycle.service > $(DESTDIR)$(UNITDIR)/kexec-cycle.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/kexec-cycle.service
 	install -D -m 644 doc/kexec.8 $(DESTDIR)$(PREFIX)/share/man/man8/kexec.8
 	install -D -m 644 doc/vmcore-dmesg.8 $(DESTDIR)$(PREFIX)/share/man/man8/vmcore-dmesg.8
 	install -D -m 644 doc/kexec-cycle.8 $(DESTDIR)$(PREFIX)/share/man/man8/kexec-cycle.8

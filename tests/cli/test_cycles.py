@@ -46,6 +46,7 @@ def plan(tmp_path):
     (HOME + ONE + "limit = soon\n", "line 6: limit = soon"),
     (HOME + ONE + "initrd = /nowhere\n", "line 6: initrd = /nowhere: there is no such file"),
     (HOME + "test = true\n" + ONE, "line 3: [home] has no test"),
+    (HOME + ONE + "initrd = /dev/null\n", "line 6: initrd = /dev/null: not a regular file"),
     (HOME + ONE + "colour = red\n", "line 6: 'colour'"),
     (HOME + ONE + "what\n", "line 6: neither"),
     (HOME + f"[../one]\n{KERNEL}test = true\n", "line 3: [../one]"),
@@ -55,6 +56,14 @@ def test_refused(plan, tmp_path, text, says):
     done = cycle(tmp_path, "start", plan(text))
     assert done.returncode == 2 and says in done.stderr, done
     assert not list((tmp_path / "state").iterdir())
+
+
+@pytest.mark.parametrize("path, says", [("/nowhere", "/nowhere: there is no such file"),
+                                        ("/dev/null", "/dev/null: not a regular file"),
+                                        ("/etc", "/etc: not a regular file")])
+def test_no_plan(tmp_path, path, says):
+    done = cycle(tmp_path, "start", path)
+    assert done.returncode == 2 and done.stderr == f"kexec-cycle: {says}\n", done
 
 
 def test_no_watchdog(plan, tmp_path):
@@ -92,6 +101,17 @@ def test_words(plan, tmp_path):
     line = (f"{image} --command-line=root=/dev/vda1 quiet softlockup_panic=1 panic=3 debug "
             f"kexec_cycle=one --initrd={image}")
     assert (tmp_path / "calls").read_text().splitlines() == [f"--rehearse -l {line}", f"-l {line}"]
+
+
+@pytest.mark.parametrize("stops, left", [("0", "V"), ("-1", ""), (None, "")])
+def test_watchdog_of_home(plan, tmp_path, stops, left):
+    """It is armed for the jump where the kernel was told to let it run, and stopped if there was none."""
+    if stops:
+        (tmp_path / "stops").write_text(stops + "\n")
+    done = cycle(tmp_path, "start", "--no-rehearse", plan(HOME + ONE), kexec="/bin/true",
+                 KEXEC_CYCLE_STOPS_ON_REBOOT=f"{tmp_path}/stops")
+    assert done.returncode == 0 and "the jump did not happen" in done.stdout, done
+    assert (tmp_path / "watchdog").read_text() == left
 
 
 def test_interrupted(plan, tmp_path):
