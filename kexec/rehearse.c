@@ -7,6 +7,9 @@
 
 #include "advice.h"
 #include "arch/x86/arrival.h"
+#include "arch/x86/handed.h"
+#include "arch/x86/multiboot.h"
+#include "arch/x86/multiboot2.h"
 #include "arch/x86/purgatory.h"
 #include "arch/x86/pvh.h"
 #include "rehearsal_stage.h"
@@ -379,6 +382,58 @@ static int check_entry(struct run *run, bool *ret_ok)
 	return say_check(run, "segments", r, &why, "every byte is as it was loaded", ret_ok);
 }
 
+/* What a program that is no Linux, or is entered by PVH, is handed; and the program. */
+static int check_handed(struct run *run, bool *ret_ok)
+{
+	const struct load *l = run->l;
+	const char *good = "";
+	struct diag why;
+	int r;
+
+	diag_init(&why, l->arena);
+	r = handed_check(&l->plan, &l->request, &l->facts, &run->sb.cpu, run->sb.ram, &good, &why);
+	return say_check(run, "handed", r, &why, good, ret_ok);
+}
+
+/* False where the multiboot header, and no ELF header, says where bytes go. */
+static bool find_program(const struct load *l, struct elf *ret)
+{
+	struct multiboot2_image image2;
+	struct multiboot_image image1;
+	struct diag ignored;
+
+	diag_init(&ignored, NULL);
+	if (pvh_is_planned(&l->plan)) {
+		*ret = *pvh_elf_of_plan(&l->plan);
+		return true;
+	}
+	if (multiboot_parse(l->request.kernel, &image1, &ignored) == 0 && image1.has_addresses)
+		return false;
+	if (multiboot2_parse(l->request.kernel, &image2, &ignored) == 0 && image2.has_addresses)
+		return false;
+	return elf_parse(l->request.kernel, ret, &ignored) == 0;
+}
+
+static int check_program(struct run *run, bool *ret_ok)
+{
+	const struct load *l = run->l;
+	struct elf elf;
+	struct diag why;
+	uint64_t len = 0;
+	int r;
+
+	if (!find_program(l, &elf))
+		return 0;
+	diag_init(&why, l->arena);
+	r = handed_check_program(&l->plan, &elf, run->sb.ram, &len, &why);
+	if (r < 0)
+		return say_check(run, "program", r, &why, "", ret_ok);
+	return say_good(run, "program",
+			"%" PRIu64 " bytes are those of the file's PT_LOADs, and the rest of them is "
+			"zero",
+			len);
+}
+
 /* ---- the stub ---- */
 
 /* The code that the stub has jumped to: a page of it below 1 MiB for a change of the paging mode, or
@@ -580,10 +635,15 @@ static int unpack_ourselves(struct run *run, struct direct *ret, bool *ret_ok)
 	return say_failure(run, "kernel", &why, r == -EINVAL ? REHEARSED_BAD : REHEARSED_UNKNOWN);
 }
 
-/* Not what was entered by its PVH note: that plan is of the ELF file inside. */
 static bool has_stub(const struct load *l)
 {
-	return strcmp(l->type->name, IMAGE_TYPE) == 0 && !pvh_is_planned(&l->plan);
+	return strcmp(l->type->name, IMAGE_TYPE) == 0;
+}
+
+/* Is the stub part of the load? Not where the kernel was unpacked at load time. */
+static bool is_by_stub(const struct load *l)
+{
+	return has_stub(l) && !pvh_is_planned(&l->plan) && !bzimage_direct_of_plan(&l->plan);
 }
 
 /* The plan as it is. */
@@ -596,7 +656,11 @@ static int run_plan(struct load *l, struct rehearsal *out, struct diag *diag, bo
 
 	start_run(&run, l, out, diag);
 	r = run_to_jump(&run, ret_ok);
-	if (r == 0 && *ret_ok && has_stub(l) && !bzimage_direct_of_plan(&l->plan)) {
+	if (r == 0 && *ret_ok && handed_is_known(&l->plan)) {
+		r = check_handed(&run, ret_ok);
+		if (r == 0 && *ret_ok)
+			r = check_program(&run, ret_ok);
+	} else if (r == 0 && *ret_ok && is_by_stub(l)) {
 		r = run_stub(&run, bzimage_of_plan(&l->plan), ret_ok);
 		if (r == 0 && *ret_ok)
 			r = check_kept(&run);
@@ -609,13 +673,48 @@ static int run_plan(struct load *l, struct rehearsal *out, struct diag *diag, bo
 	return r;
 }
 
+/* The same image, to be started by its stub: by the 64-bit entry if that can be. */
+static int plan_by_stub(struct load *by_stub, bool is_64, struct diag *why)
+{
+	int r = -EINVAL;
+
+	/* A plan by PVH may be of a subarchitecture that has no other entry; no stub asks for it. */
+	if (pvh_is_planned(&by_stub->plan))
+		by_stub->request.has_subarch = false;
+	by_stub->request.enter = ENTER_64;
+	if (is_64)
+		r = load_plan(by_stub, why);
+	if (r != -EINVAL)
+		return r;
+	diag_init(why, by_stub->arena);
+	by_stub->request.enter = ENTER_32;
+	return load_plan(by_stub, why);
+}
+
+/* From the stub's entry to the kernel's, and there the comparison with what was loaded. */
+static int follow_oracle(struct run *run, const struct direct *direct, uint64_t delta)
+{
+	struct direct unpacked;
+	bool is_ok;
+	int r = run_stub(run, bzimage_of_plan(&run->l->plan), &is_ok);
+
+	if (r == 0 && is_ok)
+		r = check_kept(run);
+	if (r == 0 && is_ok && !direct) {
+		r = unpack_ourselves(run, &unpacked, &is_ok);
+		direct = &unpacked;
+	}
+	return r == 0 && is_ok ? compare_kernel(run, direct, delta) : r;
+}
+
 /*
  * The same image through its own stub, which knows best what it unpacks to. If it cannot be run that is
  * no fault of the plan, which does not need it; what it makes must be what the plan has.
  */
 static int run_oracle(struct load *l, struct rehearsal *out, struct diag *diag)
 {
-	const struct direct *direct = bzimage_direct_of_plan(&l->plan);
+	const bool is_pvh = pvh_is_planned(&l->plan);
+	const struct direct *direct = is_pvh ? NULL : bzimage_direct_of_plan(&l->plan);
 	const uint64_t delta = l->plan.vaddr_delta;
 	struct rehearsal inner = { 0 };
 	struct load by_stub = *l;
@@ -627,24 +726,14 @@ static int run_oracle(struct load *l, struct rehearsal *out, struct diag *diag)
 	start_run(&run, &by_stub, out, diag);
 	run.is_oracle = true;
 	diag_init(&why, l->arena);
-	by_stub.request.enter = direct->is_64 ? ENTER_64 : ENTER_32;
-	r = load_plan(&by_stub, &why);
-	if (r == -EINVAL && direct->is_64) {
-		diag_init(&why, l->arena);
-		by_stub.request.enter = ENTER_32;
-		r = load_plan(&by_stub, &why);
-	}
+	r = plan_by_stub(&by_stub, is_pvh ? pvh_elf_of_plan(&l->plan)->is_64 : direct->is_64, &why);
 	if (r < 0)
 		return say_failure(&run, "stub", &why, REHEARSED_UNKNOWN);
 	run.out = &inner;
 	r = run_to_jump(&run, &is_ok);
 	run.out = out;
 	if (r == 0 && is_ok) {
-		r = run_stub(&run, bzimage_of_plan(&by_stub.plan), &is_ok);
-		if (r == 0 && is_ok)
-			r = check_kept(&run);
-		if (r == 0 && is_ok)
-			r = compare_kernel(&run, direct, delta);
+		r = follow_oracle(&run, direct, delta);
 	} else if (r == 0 && inner.n_stages > 0) {
 		out->stages[out->n_stages++] = inner.stages[inner.n_stages - 1];
 		out->verdict = inner.verdict > out->verdict ? inner.verdict : out->verdict;
@@ -677,7 +766,7 @@ int rehearse(struct load *l, double plan_seconds, struct rehearsal *ret, struct 
 	r = say_plan(l, ret, plan_seconds, diag);
 	if (r == 0)
 		r = run_plan(l, ret, diag, &is_ok);
-	if (r == 0 && is_ok && has_stub(l) && bzimage_direct_of_plan(&l->plan))
+	if (r == 0 && is_ok && has_stub(l) && !is_by_stub(l))
 		r = run_oracle(l, ret, diag);
 	ret->seconds = plan_seconds + rehearsal_now() - start;
 	return r < 0 ? fail_nomem(diag) : 0;

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import time
 
@@ -19,6 +20,7 @@ from machines import FLAGS, GIB, MIB, TIB, Machine, pc as pc_map
 GOOD, BAD, UNKNOWN = 0, 1, 2
 VERDICTS = {GOOD: "good", BAD: "bad", UNKNOWN: "unknown"}
 STUB_STAGES = ["plan", "purgatory", "entry", "segments", "stub", "kept", "kernel"]
+PVH_STAGES = ["plan", "purgatory", "entry", "segments", "handed", "program"]
 LIMIT = 180  # seconds; two runs, on a machine that has other things to do
 
 QUICK = "6.1-cloud"     # lz4: its stub takes 50 ms
@@ -182,15 +184,41 @@ def test_a_vmlinux_has_no_stub(pc, folder):
     assert done.names == ["plan", "purgatory", "entry", "segments"]
 
 
-@pytest.mark.parametrize("bits, header, options", [
-    (32, test_multiboot.header_1(), []), (32, test_multiboot.header_2(), []),
-    (64, b"", ["--args-elf"]), (64, b"", ["--args-none"]), (32, b"", ["--args-elf"])],
-    ids=["multiboot", "multiboot2", "elf64", "none", "elf32"])
-def test_other_programs(pc, folder, bits, header, options):
+@pytest.mark.parametrize("bits, options", [(64, ["--args-elf"]), (64, ["--args-none"]),
+                                           (32, ["--args-elf"])])
+def test_other_programs(pc, folder, bits, options):
     image = folder / "image"
-    image.write_bytes(test_multiboot.elf(header, bits=bits))
+    image.write_bytes(test_multiboot.elf(b"", bits=bits))
     done = rehearse(pc, image, *options).good()
     assert done.names == ["plan", "purgatory", "entry", "segments"] and not done.of["kernel"]
+
+
+@pytest.mark.parametrize("header", [test_multiboot.header_1(), test_multiboot.header_2(),
+                                    test_multiboot.header_2(test_multiboot.tag(10, 0, 0x1000000, 0x7fffffff,
+                                                                               0x1000, 2))],
+                         ids=["1", "2", "2-moved"])
+def test_multiboot_programs(pc, folder, header):
+    """What they are told is read back from the sandbox's memory, as they would."""
+    image, module = folder / "image", folder / "module"
+    image.write_bytes(test_multiboot.elf(header))
+    module.write_bytes(os.urandom(70001))
+    done = rehearse(pc, image, "--append=a b", f"--module={module} c", f"--module={image}").good()
+    assert done.names == ["plan", "purgatory", "entry", "segments", "handed", "program"]
+    handed, program = done.of["stages"][-2:]
+    assert re.search(r"\b8 memory ranges, command line, 2 modules\b", handed["text"])
+    assert program["text"].startswith("4096 bytes ")
+    assert not done.of["kernel"]
+
+
+def test_a_multiboot_header_with_addresses(pc, folder):
+    """No ELF header says where its bytes go."""
+    at, flags = test_multiboot.LINK, 1 << 16
+    image = folder / "image"
+    image.write_bytes(struct.pack("<8I", test_multiboot.HEADER1, flags,
+                                  -(test_multiboot.HEADER1 + flags) & 0xffffffff, at, at, 0,
+                                  at + 0x9000, at + 0x20).ljust(0x1234, b"\x90"))
+    done = rehearse(pc, image).good()
+    assert done.names == ["plan", "purgatory", "entry", "segments", "handed"]
 
 
 @pytest.mark.parametrize("name, options", [(QUICK, []), ("6.1-686-pae", ["--enter=32"])])
@@ -202,11 +230,37 @@ def test_from_a_32_bit_kernel(folder, name, options):
     rehearse(host, images.path(name), *options).good()
 
 
-def test_pvh(pc):
-    """Of a bzImage too it is the kernel inside that is entered."""
-    done = rehearse(pc, images.path(QUICK), "--enter=pvh", "--append=nokaslr").good()
+@pytest.mark.parametrize("name, options", [
+    (QUICK, ["--append=nokaslr"]), ("7-amd64", ["--subarch=xen"]), ("6.1-686-pae", [])])
+def test_pvh(pc, folder, name, options):
+    """The kernel inside is entered; the stub beside it says what that has to look like."""
+    initrd = folder / "initrd"
+    initrd.write_bytes(os.urandom(MIB + 5))
+    done = rehearse(pc, images.path(name), "--enter=pvh", f"--initrd={initrd}", *options).good()
     assert done["entry_name"] == "pvh"
-    assert done.names == ["plan", "purgatory", "entry", "segments"]
+    assert done.names == PVH_STAGES + STUB_STAGES[-3:]
+    file_len = sum(load.file_len for load in images.unpacked(name).loads)
+    said = {s["name"]: s["text"] for s in done.of["stages"]}
+    assert "8 memory ranges, command line, initrd, RSDP at 0" in said["handed"]
+    assert said["program"].startswith(f"{file_len} bytes ")
+    assert done.of["kernel"]["compared_len"] == file_len
+    assert [c["of"] for c in done.of["consoles"]] == ["as loaded", "by its stub"]
+
+
+def test_pvh_of_a_vmlinux(pc, folder):
+    vmlinux = folder / "vmlinux"
+    vmlinux.write_bytes(images.unpacked(QUICK).data[:images.unpacked(QUICK).elf_len])
+    done = rehearse(pc, vmlinux, "--enter=pvh").good()
+    assert done.names == PVH_STAGES and not done.of["kernel"]
+
+
+def test_pvh_damaged(pc):
+    """What is handed on is in segments that purgatory verifies."""
+    for segment in "kernel+0x123456", "params+0":
+        rehearse(pc, images.path(QUICK), "--enter=pvh", f"--flip={segment}").found(
+            "purgatory", "rehearse/damaged")
+        rehearse(pc, images.path(QUICK), "--enter=pvh", f"--flip={segment}", "--digest=none").found(
+            "segments", "rehearse/segment-changed")
 
 
 def test_text(pc):
