@@ -24,8 +24,8 @@ enum rehearsed {
 
 struct rehearsal_stage {
 	/* "plan", "purgatory", "entry", "segments", "handed", "program", "stub", "kept", "kernel";
-	 * "sandbox" if there can be none. In a virtual machine "plan", "machine", "placed", "purgatory", "kernel", "init",
-	 * "vmcore". */
+	 * "sandbox" if there can be none. In a virtual machine "plan", "machine", "placed",
+	 * "purgatory", "kernel", "init", "vmcore". */
 	const char *name;
 	enum rehearsed verdict;
 	const char *id;		/* NULL if it is good */

@@ -66,3 +66,49 @@ def test_not_by_the_file_call(pc, words):
 def test_32_bit_boards(pc):
     plan = plans.of(pc, images.path("6.1-686-pae"), "--subarch=ce4100", warns="subarch/paravirt")
     assert plan.is_direct and plan["jump"]["mode"] == "32"
+
+
+# What doc/kexec.8 says of each machine: entries that it is started by, and why there are no others.
+ROWS = {
+    "pc": {"auto": "direct", "direct": "direct", "64": "64", "32": "32", "16": "16", "pvh": "pvh"},
+    "lguest": dict.fromkeys(["auto", "direct", "64", "32", "16", "pvh"], "subarch/not-here"),
+    "xen": {"auto": "pvh", "direct": "subarch/entry", "64": "subarch/entry", "32": "subarch/entry",
+            "16": "subarch/entry", "pvh": "pvh"},
+    "intel-mid": {"auto": "direct", "direct": "direct", "64": "64", "32": "32", "16": "subarch/entry",
+                  "pvh": "subarch/entry"},
+    "ce4100": dict.fromkeys(["auto", "direct", "64", "32", "16", "pvh"], "subarch/needs-32-bit"),
+    "77": {"auto": "direct", "direct": "direct", "64": "64", "32": "32", "16": "16",
+           "pvh": "subarch/entry"},
+}
+ROWS_OF_32_BITS = {
+    "pc": {"auto": "direct", "direct": "direct", "32": "32", "16": "16", "pvh": "pvh"},
+    "xen": {"auto": "pvh", "32": "subarch/entry", "pvh": "pvh"},
+    "intel-mid": {"auto": "direct", "32": "32", "16": "subarch/entry", "pvh": "subarch/entry"},
+    "ce4100": {"auto": "direct", "direct": "direct", "32": "32", "16": "subarch/entry",
+               "pvh": "subarch/entry"},
+}
+
+
+def check_row(pc, kernel, machine, row):
+    for enter, expected in row.items():
+        words = [f"--subarch={machine}", f"--enter={enter}", "--append=edd=off"]
+        if "/" in expected:
+            text = run("--dry-run", pc, images.path(kernel), *words).failed(expected)
+            assert "cannot be started here: " in text or " is not entered by " in text or \
+                "only 32-bit ones know" in text, "without a reason"
+            continue
+        is_warned = "686" in kernel and machine not in ("pc", "xen")
+        plan = plans.of(pc, images.path(kernel), *words,
+                        warns="subarch/paravirt" if is_warned else None)
+        assert plan["entry_name"] == expected, (machine, enter)
+        assert plan["subarch"] == (f"number {machine}" if machine.isdigit() else machine)
+
+
+@pytest.mark.parametrize("machine", ROWS)
+def test_every_row(pc, machine):
+    check_row(pc, "6.1-cloud", machine, ROWS[machine])
+
+
+@pytest.mark.parametrize("machine", ROWS_OF_32_BITS)
+def test_every_row_of_32_bits(pc, machine):
+    check_row(pc, "6.1-686-pae", machine, ROWS_OF_32_BITS[machine])

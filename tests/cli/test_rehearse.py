@@ -325,6 +325,34 @@ def test_too_small_a_window(pc, folder):
     assert done.result.status == BAD, done.result
 
 
+@pytest.mark.parametrize("name", [QUICK, XZ])
+def test_a_window_that_the_kernel_does_not_fit_into(pc, folder, name):
+    """8 MiB less is less than the kernel: that is seen before anything runs."""
+    image = images.bare(name)
+    where = folder / "small-window"
+    where.write_bytes(image.with_fields({images.INIT_SIZE: image.at(images.INIT_SIZE) - 8 * MIB}))
+    run("--dry-run", "--rehearse", pc, where, "--enter=64").failed("bzimage/init-size-below-payload")
+
+
+def test_a_lower_alignment_does_no_harm(pc, folder):
+    image = images.bare(QUICK)
+    where = folder / "aligned"
+    where.write_bytes(image.with_fields({images.KERNEL_ALIGNMENT: MIB, images.MIN_ALIGNMENT: 20}))
+    done = rehearse(pc, where, "--enter=64", "--append=nokaslr", "--mem-max=1G").good()
+    assert int(done.of["kernel"]["base"], 0) % (2 * MIB) == 0
+
+
+def test_one_flipped_bit_that_nobody_can_see(pc, folder):
+    """An lz4 payload has no checksum: stub and kexec agree on the same wrong kernel. The page says so."""
+    image = images.bare(QUICK)
+    at = image.payload_end - len(image.payload) // 2
+    where = folder / "damaged"
+    where.write_bytes(image.patched(at, bytes([image[at] ^ 1])))
+    rehearse(pc, where, "--enter=64", "--append=nokaslr").good()
+    page = pathlib.Path(__file__).parents[2] / "doc/rehearsal.md"
+    assert "An lz4 or lzma payload has no checksum" in page.read_text()
+
+
 # ---- stubs that do what they should not ----
 
 def test_an_initrd_that_the_stub_overwrites(pc, folder):
