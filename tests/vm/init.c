@@ -19,6 +19,9 @@
  *	save-log PATH		writes the kernel's log so far into PATH
  *	head PATH LEN OUT	a new file OUT with the first LEN bytes of PATH
  *	search PATH TEXT	how often TEXT is in the file, which may be larger than memory
+ *	fill PATH MIB SEED	appends so much of what only SEED gives to the file
+ *	append PATH FILE	appends the bytes of FILE
+ *	filled PATH MIB SEED	the file must be what "fill" makes
  *	symbols			what is in /proc/kallsyms, in short: one line of JSON
  *	trace PATH		a sum of the file's bytes, the time stamp counter, the zero page: one
  *				line of JSON
@@ -713,6 +716,65 @@ static void fill_page(uint64_t *page, uint64_t seed, uint64_t number)
 	page[1] = number;
 }
 
+/* The seed and the number of pages of "fill" and "filled". */
+static uint64_t pages_of(char **words, uint64_t *ret_n)
+{
+	if (!words[1] || !words[2] || !words[3])
+		failed("%s: wants PATH MIB SEED", words[0]);
+	*ret_n = strtoull(words[2], NULL, 0) << 20 >> 12;
+	return strtoull(words[3], NULL, 0);
+}
+
+static void do_fill(char **words)
+{
+	uint64_t page[PAGE / sizeof(uint64_t)], n, seed = pages_of(words, &n);
+	FILE *out = fopen(words[1], "a");
+
+	for (uint64_t i = 0; out && i < n; i++) {
+		fill_page(page, seed + i, i);
+		if (fwrite(page, PAGE, 1, out) != 1)
+			failed("fill %s: %m", words[1]);
+	}
+	if (!out || fclose(out))
+		failed("fill %s: %m", words[1]);
+	printf("\nNG-FILLED %s\n", words[1]);
+}
+
+static void do_filled(char **words)
+{
+	uint64_t page[PAGE / sizeof(uint64_t)], found[PAGE / sizeof(uint64_t)];
+	uint64_t n, seed = pages_of(words, &n);
+	FILE *in = fopen(words[1], "r");
+
+	for (uint64_t i = 0; i < n; i++) {
+		fill_page(page, seed + i, i);
+		if (!in || fread(found, PAGE, 1, in) != 1 || memcmp(page, found, PAGE))
+			failed("%s is not what was filled in, at page %llu", words[1],
+			       (unsigned long long)i);
+	}
+	if (fgetc(in) != EOF)
+		failed("%s is longer than what was filled in", words[1]);
+	fclose(in);
+	printf("\nNG-AS-FILLED %s\n", words[1]);
+}
+
+static void do_append(char **words)
+{
+	static char buffer[1 << 16];
+	FILE *in = words[1] && words[2] ? fopen(words[2], "r") : NULL;
+	FILE *out = in ? fopen(words[1], "a") : NULL;
+	size_t got;
+
+	if (!out)
+		failed("append: %m");
+	while ((got = fread(buffer, 1, sizeof(buffer), in)) > 0)
+		if (fwrite(buffer, 1, got, out) != got)
+			failed("append %s: %m", words[1]);
+	fclose(in);
+	if (fclose(out))
+		failed("append %s: %m", words[1]);
+}
+
 static void do_mark(char **words)
 {
 	uint64_t *pages = mmap(NULL, MARKED_PAGES * PAGE, PROT_READ | PROT_WRITE,
@@ -965,6 +1027,12 @@ static void do_command(char **words)
 		do_head(words);
 	} else if (!strcmp(verb, "search")) {
 		do_search(words);
+	} else if (!strcmp(verb, "fill")) {
+		do_fill(words);
+	} else if (!strcmp(verb, "filled")) {
+		do_filled(words);
+	} else if (!strcmp(verb, "append")) {
+		do_append(words);
 	} else if (!strcmp(verb, "symbols")) {
 		do_symbols();
 	} else if (!strcmp(verb, "symbol")) {
