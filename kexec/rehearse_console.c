@@ -79,6 +79,8 @@ static void read_kernel(struct console *c, const char *line)
 		if (c->end == CONSOLE_NONE)
 			note_panic(c, line);
 	} else if (strstr(line, "Initramfs unpacking failed")) {
+		/* Of a file in memory: there is none left, or no more of it may be used. */
+		c->has_no_room |= strstr(line, "unpacking failed: write error") != NULL;
 		c->has_bad_initrd = true;
 		note_trouble(c, line);
 	} else if (strstr(line, "Kdump: vmcore not initialized")) {

@@ -27,6 +27,7 @@ struct console {
 	bool has_init;			/* "Run /init as init process" */
 	bool has_login;
 	bool has_bad_initrd;
+	bool has_no_room;		/* it is bad since it does not fit into memory */
 	bool has_no_vmcore;
 	bool has_killed;		/* a process, for want of memory */
 	enum console_end end;

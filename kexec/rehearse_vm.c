@@ -339,7 +339,7 @@ static int judge_init(struct vm_run *run)
 	int r;
 
 	diag_init(&why, NULL);
-	if (c->end == CONSOLE_NO_MEMORY || c->has_killed)
+	if (c->end == CONSOLE_NO_MEMORY || c->has_killed || c->has_no_room)
 		fail_memory(run, &why);
 	else if (c->has_bad_initrd)
 		fail(&why, EINVAL, "rehearse/vm-initrd", "%s", c->trouble);

@@ -147,6 +147,14 @@ static void test_after_purgatory(void **state)
 	assert_string_equal(console.trouble, "kexec: exception 14 at 0x1000");
 }
 
+/* A kernel without root= gives its initramfs half of the memory. */
+static void test_no_room(void **state)
+{
+	(void)state;
+	say("Linux version 6\nInitramfs unpacking failed: write error\n");
+	assert_true(console.has_no_room && console.has_bad_initrd);
+}
+
 /* The setup code's words, on a CPU that it cannot do with. */
 static void test_wrong_cpu(void **state)
 {
@@ -232,6 +240,7 @@ int main(void)
 		UNIT(test_broken_map),
 		UNIT(test_image),
 		UNIT(test_after_purgatory),
+		UNIT(test_no_room),
 		UNIT(test_wrong_cpu),
 		UNIT(test_to_init),
 		UNIT(test_panics),

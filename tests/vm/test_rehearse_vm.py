@@ -70,7 +70,8 @@ class Rehearsal:
         return f"{self.result}\n{self.console[-3000:].decode(errors='replace')}"
 
 
-def words_for(folder, name, *more, initrd=JOB, machine=None, load="-l", words="quiet"):
+def words_for(folder, name, *more, initrd=JOB, machine=None, load="-l",
+              words="root=/dev/vda1 quiet"):
     """The files of a rehearsal, its command line and its environment."""
     (folder / "initrd").write_bytes(initrd)
     (folder / "host").mkdir()
@@ -78,7 +79,7 @@ def words_for(folder, name, *more, initrd=JOB, machine=None, load="-l", words="q
     machine = machine or Machine(pc(GIB), flags=FLAGS)
     return ["--dry-run", "--rehearse=vm", f"--time-limit={SECONDS}", load,
             machine.write(folder / "host"), kernel(name).image, f"--initrd={folder / 'initrd'}",
-            f"--append=root=/dev/vda1 {words}", *more], {
+            f"--append={words}", *more], {
                 **os.environ, "TMPDIR": str(folder / "kept")}
 
 
@@ -113,11 +114,12 @@ def test_damage(tmp_path):
     rehearse(tmp_path, "6.1-cloud", "--flip=kernel+5000").found("purgatory", "rehearse/vm-damaged")
 
 
-def for_panic(folder, name, size, *more, start=GIB - 512 * MIB, machine=2 * GIB, initrd=IN_RESERVATION):
+def for_panic(folder, name, size, *more, start=GIB - 512 * MIB, machine=2 * GIB, initrd=IN_RESERVATION,
+              root="root=/dev/vda1"):
     """A capture kernel in a reservation of size MiB, of a machine that has more."""
     machine = Machine(pc(machine), crash_kernel=(start, start + size * MIB), flags=FLAGS, cpus=(0,))
     return rehearse(folder, name, *more, initrd=initrd, machine=machine, load="-p",
-                    words="nr_cpus=1 quiet")
+                    words=f"{root} nr_cpus=1 quiet")
 
 
 def in_crash_kernel(done, size):
@@ -252,6 +254,14 @@ def test_reservations(tmp_path, name, size, start, total):
     ("6.1-amd64", 160, 192), ("6.12-amd64", 160, 192), ("7-amd64", 192, 224)])
 def test_reservations_too_small(tmp_path, name, size, content):
     for_panic(tmp_path, name, size, initrd=too_much(content)).found("init", "rehearse/vm-memory")
+
+
+@pytest.mark.long_form
+def test_half_of_a_reservation(tmp_path):
+    """So much of it has an initramfs of a kernel without root=. It is no damage that the rest has no room."""
+    text = for_panic(tmp_path, "6.1-cloud", 192, initrd=too_much(96), root="").found(
+        "init", "rehearse/vm-memory")
+    assert "unpacking failed: write error" in text
 
 
 @pytest.mark.long_form
