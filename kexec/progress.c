@@ -24,6 +24,7 @@ static const char *stage_text(unsigned int state)
 		[PROGRESS_HANDING_OVER] = "handing it to the running kernel",
 		[PROGRESS_INSPECTING] = "looking into the image",
 		[PROGRESS_EXPORTING] = "making the file",
+		[PROGRESS_REHEARSING] = "rehearsing",
 	};
 	const unsigned int stage = state % ONE_MORE;
 

@@ -730,6 +730,7 @@ static int run_oracle(struct load *l, struct rehearsal *out, struct diag *diag)
 	if (r < 0)
 		return say_failure(&run, "stub", &why, REHEARSED_UNKNOWN);
 	run.out = &inner;
+	progress_stage(&l->progress, PROGRESS_REHEARSING);
 	r = run_to_jump(&run, &is_ok);
 	run.out = out;
 	if (r == 0 && is_ok) {
@@ -762,12 +763,14 @@ int rehearse(struct load *l, double plan_seconds, struct rehearsal *ret, struct 
 	int r;
 
 	*ret = (struct rehearsal){ 0 };
-	progress_end(&l->progress);
+	progress_start(&l->progress);
+	progress_stage(&l->progress, PROGRESS_REHEARSING);
 	r = say_plan(l, ret, plan_seconds, diag);
 	if (r == 0)
 		r = run_plan(l, ret, diag, &is_ok);
 	if (r == 0 && is_ok && has_stub(l) && !is_by_stub(l))
 		r = run_oracle(l, ret, diag);
+	progress_end(&l->progress);
 	ret->seconds = plan_seconds + rehearsal_now() - start;
 	return r < 0 ? fail_nomem(diag) : 0;
 }
