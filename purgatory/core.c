@@ -10,7 +10,7 @@
 
 #define POLYNOMIAL	0x82f63b78U	/* as in crc32c.c */
 
-CORE static bool is_intact(const void *data, size_t len, uint32_t expected)
+CORE static uint32_t core_crc(const void *data, size_t len)
 {
 	const uint8_t *p = (const uint8_t *)data;
 	uint32_t crc = UINT32_MAX;
@@ -23,20 +23,23 @@ CORE static bool is_intact(const void *data, size_t len, uint32_t expected)
 			__asm__("" : "+r"(crc));
 		}
 	}
-	return ~crc == expected;
+	return ~crc;
 }
 
 CORE void purgatory_main(void)
 {
 	const uint64_t entered = read_tsc();
+	uint32_t found;
 
 	if (is_ring0())
 		traps_start();
 	if (handoff.magic != HANDOFF_MAGIC || handoff.len != sizeof(handoff))
 		refuse_handoff();
-	if (!is_intact(&handoff, offsetof(struct handoff, crc), handoff.crc))
-		report_handoff();
-	if (!is_intact(image_start, (size_t)(image_file_end - image_start), handoff.image_crc))
-		report_image();
+	found = core_crc(&handoff, offsetof(struct handoff, crc));
+	if (found != handoff.crc)
+		report_handoff(found);
+	found = core_crc(image_start, (size_t)(image_file_end - image_start));
+	if (found != handoff.image_crc)
+		report_image(found);
 	purgatory_go_on(entered);
 }

@@ -69,35 +69,33 @@ static _Noreturn void report(const char *what, const void *start, uint32_t expec
 	failure_end(VERDICT_MISMATCH);
 }
 
-void report_handoff(void)
+void report_handoff(uint32_t found)
 {
-	uint32_t found;
-
 	handoff.bad_region = HANDOFF_SELF;
-	crc32c_start(&crc32c);
-	found = crc_of(&handoff, &handoff.crc);
 	distrust_handoff();
 	report("its handoff", &handoff, handoff.crc, found);
 }
 
-void report_image(void)
+void report_image(uint32_t found)
 {
-	handoff.bad_region = HANDOFF_SELF;
-	crc32c_start(&crc32c);
-	report("its code", image_start, handoff.image_crc, crc_of(image_start, image_file_end));
+	report("its code", image_start, handoff.image_crc, found);
 }
 
 void verify_self(void)
 {
 	const uint8_t *end = image_start + handoff.self_len;
+	uint32_t found;
 
 	crc32c_start(&crc32c);
-	if (crc_of(&handoff, &handoff.crc) != handoff.crc)
-		report_handoff();
-	if (crc_of(image_start, image_file_end) != handoff.image_crc)
-		report_image();
-	if (crc_of(image_end, end) != handoff.tables_crc)
-		report("its tables", image_end, handoff.tables_crc, crc_of(image_end, end));
+	found = crc_of(&handoff, &handoff.crc);
+	if (found != handoff.crc)
+		report_handoff(found);
+	found = crc_of(image_start, image_file_end);
+	if (found != handoff.image_crc)
+		report_image(found);
+	found = crc_of(image_end, end);
+	if (found != handoff.tables_crc)
+		report("its tables", image_end, handoff.tables_crc, found);
 }
 
 /* ---- the regions ---- */

@@ -142,7 +142,7 @@ def test_some_ranges(at_purgatory):
     at, places = at_purgatory, Places(at_purgatory)
     some = [
         ("purgatory, code", at.start, "data"),  # its head
-        ("purgatory, check core", at.at["is_intact"] + 2, "core"),
+        ("purgatory, check core", at.at["core_crc"] + 2, "core"),
         ("purgatory, code", at.at["purgatory_go_on"] + 40, "data"),
         ("purgatory, code", at.at["verify_each"] + 17, "data"),
         ("purgatory, code", at.at["say"] + 4, "reporter"),
