@@ -56,8 +56,8 @@ void distrust_handoff(void);
 /* vga.c: text mode, as the BIOS sets it; nothing where there is no VGA. Ring 0 only. */
 void vga_set_text_mode(void);
 
-/* verify.c: the CRC that was found is not what it should be. They compute nothing: what does may be what
- * is damaged. */
+/* verify.c: the CRC that was found is not what it should be. They compute nothing: what does may be
+ * what is damaged. */
 _Noreturn void report_handoff(uint32_t found);
 _Noreturn void report_image(uint32_t found);
 /* verify.c. Each comes back only if all is intact, else a report and failure_end(). In this order;
