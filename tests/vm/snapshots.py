@@ -109,7 +109,10 @@ class Snapshots(Stopped):
         """What QEMU tells; whole messages only are taken off the line."""
         text = b""
         while not text.endswith(b"\n"):
-            text += self.guest._qmp.recv(65536)
+            more = self.guest._qmp.recv(65536)
+            if not more:
+                self.guest.fail("QEMU has gone")
+            text += more
         return [json.loads(line) for line in text.splitlines()]
 
     def _outcome(self):
