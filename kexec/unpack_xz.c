@@ -27,8 +27,6 @@ static int explain(const char *format, lzma_ret r, struct diag *diag)
 		return unpack_fail_unsupported(format, "a filter or an option is unknown", diag);
 	case LZMA_UNSUPPORTED_CHECK:
 		return unpack_fail_unsupported(format, "the kind of check is unknown", diag);
-	case LZMA_FORMAT_ERROR:
-		return unpack_fail_damaged(format, "the header is none", diag);
 	default:
 		return unpack_fail_damaged(format, "it breaks the rules of its coding, or a check",
 					   diag);

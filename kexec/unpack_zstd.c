@@ -69,11 +69,9 @@ static int decode(struct span in, struct unpack_out *out, size_t *ret_consumed, 
 	ZSTD_DCtx *zstd = ZSTD_createDCtx();
 	int r;
 
-	if (!zstd || ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX))) {
-		ZSTD_freeDCtx(zstd);
-		return fail_nomem(diag);
-	}
-	if (!out->buf)
+	if (!zstd || ZSTD_isError(ZSTD_DCtx_setParameter(zstd, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)))
+		r = fail_nomem(diag);
+	else if (!out->buf)
 		r = decode_at_once(zstd, in, out, ret_consumed, diag);
 	else
 		r = unpack_run("zstd", step, zstd, in, out, ret_consumed, diag);
