@@ -677,13 +677,13 @@ static void do_search(char **words)
 	if (fd < 0)
 		failed("search %s: %m", words[1] ? words[1] : "(no path)");
 	while ((got = read(fd, buffer + kept, sizeof(buffer) - kept)) > 0) {
-		char *at = buffer, *end = buffer + kept + got;
+		size_t len = kept + (size_t)got, at = 0;
 
-		for (char *hit; (hit = memmem(at, (size_t)(end - at), words[2], text_len)); n_found++)
-			at = hit + text_len;
+		for (char *hit; (hit = memmem(buffer + at, len - at, words[2], text_len)); n_found++)
+			at = (size_t)(hit - buffer) + text_len;
 		/* What may begin here and go on in the next part. */
-		kept = (size_t)(end - at) < text_len ? (size_t)(end - at) : text_len - 1;
-		memmove(buffer, end - kept, kept);
+		kept = len - at < text_len ? len - at : text_len - 1;
+		memmove(buffer, buffer + len - kept, kept);
 	}
 	if (got < 0)
 		failed("search %s: %m", words[1]);
