@@ -153,7 +153,7 @@ struct handoff {
 	uint64_t copy_len;		/* 0: nothing */
 	phys_t boot_note;		/* struct boot_note that takes purgatory's marks; 0: none */
 	uint32_t come_back;		/* 0x2b8: COME_BACK_* */
-	uint32_t reserved;
+	uint32_t report_crc;		/* CRC32C of what of the image makes a report */
 	uint64_t come_back_text;	/* COME_BACK_KERNEL: 16 hex digits, COME_BACK_GDT, 16 more */
 	uint64_t peer_gdt;		/* 0x2c8: COME_BACK_PEER: as host_gdt, of that kernel */
 	uint32_t crc;			/* CRC32C of all before it */
@@ -210,6 +210,8 @@ struct purgatory_head {
 	uint32_t file_len;	/* bytes in the image */
 	uint32_t mem_len;	/* with what must be zero after it: bss, stacks */
 	uint32_t core_len;	/* from the first byte on: what runs before the image is verified */
+	uint32_t report_off;	/* code and constants by which a report is made: the first byte ... */
+	uint32_t report_end;	/* ... and the first one behind them */
 };
 
 #endif

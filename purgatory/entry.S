@@ -25,6 +25,8 @@ head:
 	.long image_file_end - head
 	.long image_end - head
 	.long core_end - head
+	.long report_start - head
+	.long report_end - head
 
 	.section .rodata
 	.balign 8
@@ -93,7 +95,7 @@ in_any_ring:
 	call	purgatory_main
 	ud2
 
-	.text
+	.section .text.last_words, "ax"
 /*
  * State in:	ring 3.
  * State out:	rdi = handoff, at handoff.ring3_exit, on our stack.

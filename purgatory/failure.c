@@ -13,61 +13,24 @@
 #define KBC_PULSE_RESET		0xfe
 #define KBC_POLLS		10000	/* about 10 ms of port reads */
 
-#define UART_LSR		5	/* as in console.c, which may be what failed */
-#define LSR_CAN_WRITE		0x20
-#define UART_POLLS		10000
-
 #define RESET_CONTROL		0xcf9	/* PCI chip sets: bit 1 selects a hard reset, bit 2 starts it */
 #define RESET_HARD		0x02
 #define RESET_START		0x04
 
 #define RESET_TAKES_MS		50	/* before the next way is tried */
 
-/* No TSC is faster, so a wait of unknown rate is never shorter than what was asked for. */
-#define TSC_KHZ_MAX		5000000
-
-static void wait_ms(uint32_t ms)
-{
-	const uint64_t khz = handoff.tsc_khz ? handoff.tsc_khz : TSC_KHZ_MAX;
-	const uint64_t start = read_tsc();
-
-	while (read_tsc() - start < khz * ms)
-		__builtin_ia32_pause();
-}
-
-void failure_say_last_words(void)
-{
-	static const char words[] = "\r\nkexec: damaged, and so is its report: resetting\r\n";
-
-	if (!(handoff.flags & HANDOFF_SERIAL))
-		return;
-	for (const char *c = words; *c; c++) {
-		for (uint32_t i = 0; i < UART_POLLS; i++)
-			if (inb((uint16_t)(handoff.serial_port + UART_LSR)) & LSR_CAN_WRITE)
-				break;
-		outb(handoff.serial_port, (uint8_t)*c);
-	}
-}
-
-void failure_reset_at_once(void)
-{
-	load_idt(NULL, 1);
-	for (;;)
-		__asm__ volatile("ud2");
-}
-
 static _Noreturn void reset(void)
 {
 	for (uint32_t i = 0; i < KBC_POLLS && (inb(KBC_STATUS) & KBC_INPUT_FULL); i++)
 		__builtin_ia32_pause();
 	outb(KBC_COMMAND, KBC_PULSE_RESET);
-	wait_ms(RESET_TAKES_MS);
+	wait_ms(RESET_TAKES_MS, handoff.tsc_khz);
 
 	outb(RESET_CONTROL, RESET_HARD);
 	outb(RESET_CONTROL, RESET_HARD | RESET_START);
-	wait_ms(RESET_TAKES_MS);
+	wait_ms(RESET_TAKES_MS, handoff.tsc_khz);
 
-	failure_reset_at_once();
+	triple_fault();
 }
 
 static void say_when(void)
@@ -98,6 +61,6 @@ void failure_end(enum handoff_verdict verdict)
 	}
 	say_when();
 	console_finish();
-	wait_ms(handoff.fail_delay_ms);
+	wait_ms(handoff.fail_delay_ms, handoff.tsc_khz);
 	reset();
 }

@@ -6,7 +6,8 @@
 
 PURGATORY_SHARED := $(addprefix purgatory/,crc32c.c sha256.c sha256_ni.S)
 PURGATORY_SRC := $(PURGATORY_SHARED) $(addprefix purgatory/,entry.S entry32.S traps.S paging.S \
-	leave64.S leave32.S leave16.S come_back.S main.c core.c real_mode.c verify.c traps.c console.c failure.c vga.c mem.c)
+	leave64.S leave32.S leave16.S come_back.S main.c core.c real_mode.c verify.c traps.c console.c \
+	report.c failure.c last_words.c vga.c mem.c)
 
 # 64-bit code, also when the command around it is built for 32 bits.
 PURGATORY_CFLAGS := -m64 -O2 -g -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \

@@ -9,26 +9,14 @@
 #include "cpuid.h"
 #include "crc32c.h"
 #include "purgatory.h"
+#include "report.h"
 #include "ring0.h"
 #include "sha256.h"
-
-#define FALLBACK_PORT		0x3f8	/* COM1 */
-#define FALLBACK_DELAY_MS	5000
 
 struct handoff handoff;
 
 /* Of a kernel that comes back; else there is one run. */
 static bool is_first_run;
-
-void distrust_handoff(void)
-{
-	handoff.flags = HANDOFF_SERIAL;
-	handoff.serial_port = FALLBACK_PORT;
-	handoff.serial_divisor = 0;
-	handoff.fail_delay_ms = FALLBACK_DELAY_MS;
-	handoff.tsc_khz = 0;
-	handoff.log_len = 0;
-}
 
 static bool is_below_4gib(uint64_t start, uint64_t len)
 {
@@ -311,10 +299,10 @@ static void leave_to_come_back(void)
 		jump_to_peer();
 }
 
-/* A jump that damage has led past all that verifies ends here. */
+/* A jump that damage has led past something that verifies ends here. */
 static void check_verdict(void)
 {
-	if (handoff.verdict != VERDICT_NONE)
+	if (take_proof_of_self() && handoff.verdict != VERDICT_NONE)
 		return;
 	handoff.bad_region = HANDOFF_SELF;
 	console_start();

@@ -11,8 +11,10 @@
 #pragma GCC visibility push(hidden)
 
 extern struct handoff handoff;
-/* The image in memory, from its head to the end of its stack (purgatory.lds). */
+/* The image in memory, from its head to the end of its stack, and the code and constants in it by which
+ * a report is made (purgatory.lds). */
 extern const uint8_t image_start[], image_file_end[], image_end[];
+extern const uint8_t report_start[], report_end[];
 
 static inline bool is_ring0(void)
 {
@@ -44,26 +46,19 @@ _Noreturn void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, u
 /* failure.c: everything about the failure has been said. Resets or halts the machine, after saying
  * which; in ring 3 control goes back to the process. */
 _Noreturn void failure_end(enum handoff_verdict verdict);
-/* Says on the serial port, by other code than say(), that a report failed. Ring 0 only. */
-void failure_say_last_words(void);
-/* The last resort of a failure that failed: a triple fault, in silence. Ring 0 only. */
-_Noreturn void failure_reset_at_once(void);
-
-/* main.c: nothing in a handoff that we do not understand can be used, not even to complain. From
- * here on it has only what a report needs. */
-void distrust_handoff(void);
+/* last_words.c: purgatory is damaged, and so is what would say it. Resets or halts the machine, after a
+ * line on the consoles; in ring 3 control goes back to the process. */
+_Noreturn void end_without_report(void);
 
 /* vga.c: text mode, as the BIOS sets it; nothing where there is no VGA. Ring 0 only. */
 void vga_set_text_mode(void);
 
-/* verify.c: the CRC that was found is not what it should be. They compute nothing: what does may be
- * what is damaged. */
-_Noreturn void report_handoff(uint32_t found);
-_Noreturn void report_image(uint32_t found);
 /* verify.c. Each comes back only if all is intact, else a report and failure_end(). In this order;
  * before it main.c looks whether what the handoff says can be. */
 void verify_self(void);		/* handoff and image once more, and the tables behind the image */
 void verify_regions(void);	/* sets handoff.verdict */
+/* Did verify_self() run to its end since this was last asked? */
+bool take_proof_of_self(void);
 
 /* real_mode.c: does something answer a BIOS call? If not, says so and ends. Ring 0 only. */
 void real_mode_check_bios(void);

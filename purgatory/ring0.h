@@ -71,11 +71,22 @@ static inline void load_idt(const void *idt, size_t len)
 	__asm__ volatile("lidt %0" : : "m"(idtr) : "memory");
 }
 
+/* The last resort of a failure that failed: no gate, and an exception. It resets, in silence. */
+static inline _Noreturn void triple_fault(void)
+{
+	load_idt(NULL, 1);
+	for (;;)
+		__asm__ volatile("ud2");
+}
+
 /* An NMI ends a hlt, so callers loop. */
 static inline void halt(void)
 {
 	__asm__ volatile("cli; hlt" : : : "memory");
 }
+
+/* No TSC is faster, so a wait of unknown rate is never shorter than what was asked for. */
+#define TSC_KHZ_MAX		5000000
 
 /* Not privileged unless CR4.TSD is set. */
 static inline uint64_t read_tsc(void)
@@ -84,6 +95,15 @@ static inline uint64_t read_tsc(void)
 
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
 	return (uint64_t)high << 32 | low;
+}
+
+/* tsc_khz: 0 if it is unknown. */
+static inline void wait_ms(uint32_t ms, uint32_t tsc_khz)
+{
+	const uint64_t khz = tsc_khz ? tsc_khz : TSC_KHZ_MAX, start = read_tsc();
+
+	while (read_tsc() - start < khz * ms)
+		__builtin_ia32_pause();
 }
 
 #endif

@@ -131,10 +131,10 @@ void trap_report(uint32_t vector, uint64_t error_code, uint64_t rip, uint64_t cr
 		handoff.cr2 = cr2;
 	} else if (n_traps == 2) {
 		handoff.flags &= ~(uint32_t)HANDOFF_VGA;
+	} else if (n_traps == 3) {
+		end_without_report();
 	} else {
-		if (n_traps == 3)
-			failure_say_last_words();
-		failure_reset_at_once();
+		triple_fault();
 	}
 
 	say("\nkexec: exception ");

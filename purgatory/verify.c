@@ -6,6 +6,7 @@
 #include "console.h"
 #include "crc32c.h"
 #include "purgatory.h"
+#include "report.h"
 #include "ring0.h"
 #include "sha256.h"
 
@@ -14,26 +15,12 @@
 
 static struct crc32c crc32c;
 
+/* From verify_self() to the jump the image's CRC, which nothing has by chance. */
+static uint32_t proof_of_self;
+
 /* How the regions are digested: what handoff.digest means on this CPU. */
 static enum sha256_method sha256_method;
 static uint32_t digest_len;
-
-static void say_damaged(const char *name, uint64_t start, uint64_t len)
-{
-	say("kexec: segment ");
-	say_bounded(name, HANDOFF_NAME_LEN);
-	say(" is damaged: at ");
-	say_hex(start);
-	say(", length ");
-	say_hex(len);
-	say("\nkexec: ");
-}
-
-static void say_crc(const uint8_t *digest)
-{
-	for (uint32_t i = CRC32C_LEN; i > 0; i--)
-		say_bytes(digest + i - 1, 1);
-}
 
 static void say_digest(const uint8_t *digest)
 {
@@ -53,34 +40,6 @@ static uint32_t crc_of(const void *start, const void *end)
 			  (size_t)((const uint8_t *)end - (const uint8_t *)start));
 }
 
-/* The part of purgatory from start on is not what it was. */
-static _Noreturn void report(const char *what, const void *start, uint32_t expected, uint32_t found)
-{
-	handoff.bad_region = HANDOFF_SELF;
-	handoff.bad_off = (uint64_t)((const uint8_t *)start - image_start);
-	console_start();
-	say_damaged("purgatory", (uintptr_t)image_start, (uint64_t)(image_end - image_start));
-	say(what);
-	say(": CRC32C expected ");
-	say_crc((const uint8_t *)&expected);
-	say(", found ");
-	say_crc((const uint8_t *)&found);
-	say("\n");
-	failure_end(VERDICT_MISMATCH);
-}
-
-void report_handoff(uint32_t found)
-{
-	handoff.bad_region = HANDOFF_SELF;
-	distrust_handoff();
-	report("its handoff", &handoff, handoff.crc, found);
-}
-
-void report_image(uint32_t found)
-{
-	report("its code", image_start, handoff.image_crc, found);
-}
-
 void verify_self(void)
 {
 	const uint8_t *end = image_start + handoff.self_len;
@@ -95,7 +54,16 @@ void verify_self(void)
 		report_image(found);
 	found = crc_of(image_end, end);
 	if (found != handoff.tables_crc)
-		report("its tables", image_end, handoff.tables_crc, found);
+		report_tables(found);
+	proof_of_self = handoff.image_crc;
+}
+
+bool take_proof_of_self(void)
+{
+	const bool is_proof = proof_of_self == handoff.image_crc;
+
+	proof_of_self = 0;
+	return is_proof;
 }
 
 /* ---- the regions ---- */

@@ -35,6 +35,21 @@ def test_hardening(name):
     assert not os.stat(path).st_mode & (stat.S_ISUID | stat.S_ISGID)
 
 
+def names(option, path):
+    listed = subprocess.run(["nm", option, path], capture_output=True, text=True, check=True, timeout=60).stdout
+    return {line.split()[-1] for line in listed.splitlines()}
+
+
+def test_the_report_stands_alone():
+    """What purgatory reports damage with has a checksum of its own, and so uses nothing that this does not cover:
+    no code but what goes back to a process, where nothing would be reset."""
+    folder = binary().parent.parent / "purgatory"
+    objects = [folder / f"{name}.c.o" for name in ("report", "console", "failure")]
+    used = set().union(*(names("--undefined-only", path) for path in objects))
+    own = set().union(*(names("--defined-only", path) for path in objects))
+    assert used - own == {"handoff", "image_start", "image_end", "leave_to_process"}
+
+
 def sources():
     listed = subprocess.run(["git", "-C", TOP, "ls-files", "-z", "-c", "-o", "--exclude-standard"],
                             capture_output=True, check=True, timeout=60).stdout

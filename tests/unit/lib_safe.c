@@ -154,6 +154,8 @@ static void check_purgatory(struct plan *plan, const struct request *req)
 	CHECK(crc32c_add(&crc, 0, &h, offsetof(struct handoff, crc)) == h.crc);
 	CHECK(crc32c_add(&crc, 0, self->bytes.data + head.mem_len,
 			 self->bytes.len - head.mem_len) == h.tables_crc);
+	CHECK(crc32c_add(&crc, 0, self->bytes.data + head.report_off,
+			 head.report_end - head.report_off) == h.report_crc);
 	CHECK(h.entry == plan->jump_entry && h.arg == plan->jump_arg && h.ebx == plan->jump_ebx);
 	for (size_t i = 0; i < 2; i++) {
 		const phys_t root = i ? h.cr3_5level : h.cr3_4level;

@@ -37,7 +37,8 @@ static int read_head(struct purgatory_head *ret, struct diag *diag)
 	if (!span_copy(image, 0, &head, sizeof(head)) || head.magic != PURGATORY_MAGIC ||
 	    head.file_len != image.len || head.mem_len < image.len ||
 	    head.mem_len > MIB || head.entry_off >= head.file_len ||
-	    head.entry32_off >= head.file_len ||
+	    head.entry32_off >= head.file_len || head.report_off > head.report_end ||
+	    head.report_end > head.file_len ||
 	    head.handoff_off > head.mem_len ||
 	    head.mem_len - head.handoff_off < sizeof(struct handoff)) {
 		fail(diag, ENOEXEC, "purgatory/broken-image",
@@ -400,6 +401,8 @@ static void seal(struct segment *self, const struct purgatory_head *head, struct
 	handoff->self = self->addr;
 	handoff->self_len = self->bytes.len;
 	handoff->image_crc = crc32c_add(&crc, 0, self->own, head->file_len);
+	handoff->report_crc = crc32c_add(&crc, 0, self->own + head->report_off,
+					 head->report_end - head->report_off);
 	handoff->tables_crc = crc32c_add(&crc, 0, self->own + head->mem_len,
 					 self->bytes.len - head->mem_len);
 	handoff->crc = crc32c_add(&crc, 0, handoff, offsetof(struct handoff, crc));
