@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest that stands at purgatory's first instruction, as often as one likes, damaged each time.
 
-QEMU takes a snapshot there. damage() goes back to it, changes memory, and lets the guest go on until it
-has reset itself, is in the next kernel, or does neither.
+QEMU takes a snapshot there, and one before the jump, when all is loaded. damage() goes back to the one,
+damage_before() to the other; they change memory, and let the guest go on until it has reset itself, is in
+the next kernel, or does neither.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import struct
 import subprocess
 import time
 
-from guest import BUILD, json
+from guest import BUILD, Machine, json
 from stopped import Stopped
 
 DELAY_OFF = 0x24    # of fail_delay_ms in struct handoff
@@ -29,8 +30,7 @@ class Outcome:
     @property
     def named(self):
         """What purgatory said is damaged, unusable, or an exception; None for nothing."""
-        found = re.search(r"segment (\S+) is damaged|(handoff is unusable)|(exception \d+)|"
-                          r"(damaged, and so is its report)", self.words)
+        found = re.search(r"segment (\S+) is damaged|(handoff is unusable)|(exception \d+)", self.words)
         return next((text for text in found.groups() if text), None) if found else None
 
     @property
@@ -43,7 +43,7 @@ class Outcome:
         if not self.named:
             return "reset"
         return "exception" if self.named.startswith("exception") else \
-            "last words" if self.named.startswith("damaged") else "named"
+            "last words" if "and so is its report" in self.words else "named"
 
 
 def symbols():
@@ -68,21 +68,25 @@ def empty_qcow2(path):
 
 
 class Snapshots(Stopped):
-    def __init__(self, log, files, folder, load):
+    def __init__(self, log, files, folder, load, machine=Machine(), **how):
         disk = folder / "snapshots.qcow2"
         empty_qcow2(disk)
         # A guest that resets itself goes on, so that it can be brought back.
-        super().__init__(log, files, load, qemu=("-drive", f"if=none,format=qcow2,file={disk}",
-                                                 "-action", "reboot=reset"))
+        super().__init__(log, files, load, machine, qemu=("-drive", f"if=none,format=qcow2,file={disk}",
+                                                          "-action", "reboot=reset"), **how)
+        self._ram_len = machine.memory << 20
 
     def __enter__(self):
         super().__enter__()
         try:
+            self._hmp("savevm loaded")
             self.run_to_purgatory()
             self._hmp("savevm purgatory")
             self.start, _, _ = self.segment("purgatory")
             self.at = {name: self.start + address for address, name in symbols()}
-            self._ends = {self.at["failure_end"]: False, int(self.plan["jump"]["entry"], 0): True}
+            self._failures = [self.at["failure_end"], self.at["end_without_report"]]
+            self._entry = int(self.plan["jump"]["entry"], 0)
+            self._ends = [*self._failures, self._entry]
         except BaseException as why:
             self.__exit__(type(why), why, None)
             raise
@@ -104,6 +108,27 @@ class Snapshots(Stopped):
         (byte,) = self.gdb.read(address, 1)
         self.gdb.write(address, bytes([byte ^ mask]))
         return self._outcome()
+
+    def damage_before(self, place, mask=1):
+        """Changes those bits of that byte before the jump. place: an offset, and the page that it is in, as it
+        was staged: wherever the kernel keeps that until it copies it, and any other copy too."""
+        offset, page = place
+        self._hmp("loadvm loaded")
+        found = list(self._pages_like(page))
+        for at in found:
+            (byte,) = self.gdb.read(at + offset, 1)
+            self.gdb.write(at + offset, bytes([byte ^ mask]))
+        self.guest.send_line()
+        return len(found), self._outcome()
+
+    def _pages_like(self, page):
+        """Where in RAM there are pages with these bytes."""
+        ram = self.guest.memory(0, self._ram_len)
+        at = ram.find(page)
+        while at >= 0:
+            if at % len(page) == 0:
+                yield at
+            at = ram.find(page, at + 1)
 
     def _events(self):
         """What QEMU tells; whole messages only are taken off the line."""
@@ -132,11 +157,12 @@ class Snapshots(Stopped):
                                for event in self._events())
             elif gdb._socket in ready and gdb.has_packet():
                 gdb._receive()
-                is_booted = self._ends.get(gdb.registers().linear, False)
+                is_booted = gdb.registers().linear == self._entry
                 if not is_booted:
-                    # It has said what it had to say; five seconds more would show nothing.
+                    # Five seconds before the reset would show nothing.
                     gdb.write(self.at["handoff"] + DELAY_OFF, SHORT_DELAY.to_bytes(4, "little"))
-                    gdb.unbreak(self.at["failure_end"])
+                    for address in self._failures:
+                        gdb.unbreak(address, is_there=False)
                     gdb.resume()
                 deadline = time.monotonic() + SILENCE
         if not is_booted:

@@ -21,13 +21,14 @@ def load_command(options="", append=APPEND, seed=1):
 class Stopped:
     """A guest with such files has loaded k2, and stands before it jumps. run_to() goes on.
 
-    Use it as a context. plan is what the load printed.
+    Use it as a context. plan is what the load printed. leave is how it jumps.
     """
 
     def __init__(self, log, files, load=load_command(), machine=Machine(), first="6.1-cloud",
-                 **how):
-        initrd = initramfs({"": f"{load}\nwait\nrun /sbin/kexec -e"}, files)
-        self.guest = Guest(machine, kernel(first), initrd, "loglevel=4", log=log, gdb=True, **how)
+                 leave="run /sbin/kexec -e", append="", **how):
+        initrd = initramfs({"": f"{load}\nwait\n{leave}"}, files)
+        self.guest = Guest(machine, kernel(first), initrd, f"loglevel=4 {append}".strip(), log=log, gdb=True,
+                           **how)
         self.gdb = None
 
     def __enter__(self):
