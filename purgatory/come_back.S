@@ -10,6 +10,7 @@
  * 0x10 and SS = 0x18, which are the same in its own GDT, and 6.1 that GDT (traps.c).
  */
 #include "handoff.h"
+#include "registers.h"
 
 #define LINUX_GDT_LEN	128	/* 16 entries: arch/x86/include/asm/segment.h */
 
@@ -35,14 +36,7 @@ call_program:
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	xor	%ebp, %ebp
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	zero_r8_to_r15
 	call	*handoff+HANDOFF_ENTRY(%rip)
 
 	cld

@@ -16,6 +16,7 @@
  * may only change while paging is off, and paging goes off in compatibility mode.
  */
 #include "handoff.h"
+#include "registers.h"
 
 #define CR0_PG		(1 << 31)
 #define MSR_EFER	0xc0000080
@@ -45,14 +46,7 @@ leave32:
 	mov	handoff+HANDOFF_ENTRY(%rip), %ebx
 	mov	handoff+HANDOFF_RING3_CS32(%rip), %eax
 	mov	handoff+HANDOFF_RING(%rip), %ebp
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	zero_r8_to_r15
 	test	%ebp, %ebp
 	jnz	to_32bit
 

@@ -9,6 +9,7 @@
  *		Our GDT, IDT and page tables stay in use.
  */
 #include "handoff.h"
+#include "registers.h"
 
 	.text
 	.code64
@@ -24,14 +25,7 @@ leave64:
 	xor	%ecx, %ecx
 	xor	%edx, %edx
 	xor	%ebp, %ebp
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	zero_r8_to_r15
 	jmp	*handoff+HANDOFF_ENTRY(%rip)
 
 	.section .note.GNU-stack, "", @progbits

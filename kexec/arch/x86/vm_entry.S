@@ -9,6 +9,7 @@
  *		zero but rsp; or paging off. As relocate_kernel leaves it (arch/x86/kernel of Linux).
  */
 #include "arch/x86/vm_entry.h"
+#include "registers.h"
 
 	.section .rodata
 	.balign 16
@@ -119,14 +120,7 @@ code64:	mov	$0x18, %eax
 	xor	%esi, %esi
 	xor	%edi, %edi
 	xor	%ebp, %ebp
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	zero_r8_to_r15
 	ret
 
 	.balign 8
