@@ -94,8 +94,11 @@ static int list_folder(struct listing *l)
 	l->names = arena_alloc_array(l->arena, ADDONS_MAX, sizeof(*l->names));
 	if (!l->names)
 		r = fail_nomem(l->diag);
-	while (r == 0 && (entry = readdir(dir)))
+	while (r == 0 && (errno = 0, (entry = readdir(dir)) != NULL))
 		r = list_entry(l, entry->d_name);
+	if (r == 0 && errno != 0)
+		warn(l->diag, "addons/unreadable", "addons in '%.500s' may be left out: %s",
+		     l->folder, strerror(errno));
 	closedir(dir);
 	if (r == 0 && l->n > 1)
 		qsort(l->names, l->n, sizeof(*l->names), compare_names);

@@ -32,12 +32,16 @@ static bool is_decoration(const char *path)
 	return strncmp(path, "sys/class/", 10) == 0 || strncmp(path, "sys/devices/", 12) == 0;
 }
 
-/* What could not be read is not what is not there: a memory map with a hole would look like a map. */
-static int judge_trouble(const struct host_trouble *trouble, struct diag *diag)
+static bool is_exhausted(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+int host_judge_trouble(const struct host_trouble *trouble, struct diag *diag)
 {
 	if (trouble->error == 0)
 		return 0;
-	if (trouble->error == EIO && is_decoration(trouble->path)) {
+	if (!is_exhausted(trouble->error) && is_decoration(trouble->path)) {
 		note(diag, "host/attribute", "/%s cannot be read: %s", trouble->path,
 		     strerror(trouble->error));
 		return 0;
@@ -45,8 +49,9 @@ static int judge_trouble(const struct host_trouble *trouble, struct diag *diag)
 	fail(diag, trouble->error, "host/unreadable",
 	     "/%s cannot be read: %s; a plan without it could be a wrong one", trouble->path,
 	     strerror(trouble->error));
-	return trouble->error == EIO ? -EIO :
-	       fail_advise(diag, "raise the limits of this process (ulimit -n, ulimit -v, cgroup)");
+	return !is_exhausted(trouble->error) ? -trouble->error :
+					       fail_advise(diag, "raise the limits of this process "
+								 "(ulimit -n, ulimit -v, cgroup)");
 }
 
 int host_read(const char *root, struct arena *a, struct facts *ret, struct diag *diag)
@@ -74,7 +79,7 @@ int host_read(const char *root, struct arena *a, struct facts *ret, struct diag 
 	r = read_parts(&tree, a, &f, diag);
 	host_tree_close(&tree);
 	if (r == 0)
-		r = judge_trouble(&trouble, diag);
+		r = host_judge_trouble(&trouble, diag);
 	if (r < 0)
 		return r;
 	*ret = f;

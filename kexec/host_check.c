@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <string.h>
 
+#include "host_parts.h"
 #include "host_text.h"
 #include "host_tree.h"
 #include "unpack.h"
@@ -238,6 +239,7 @@ int host_read_check(const char *root, const struct facts *facts, struct arena *a
 		    struct check_facts *ret, struct diag *diag)
 {
 	struct check_facts c = { 0 };
+	struct host_trouble trouble = { 0 };
 	struct host_tree tree;
 	uint64_t ignored;
 	int r = host_tree_open(root, &tree);
@@ -245,6 +247,7 @@ int host_read_check(const char *root, const struct facts *facts, struct arena *a
 	if (r < 0)
 		return fail(diag, -r, "host/root-closed", "cannot open %s: %s", *root ? root : "/",
 			    strerror(-r));
+	tree.trouble = &trouble;
 	r = read_process(&tree, a, &c.process);
 	if (r == 0)
 		r = read_config(&tree, a, facts->release ? facts->release : "", &c.config);
@@ -259,6 +262,9 @@ int host_read_check(const char *root, const struct facts *facts, struct arena *a
 	host_tree_close(&tree);
 	if (r < 0)
 		return fail_nomem(diag);
+	r = host_judge_trouble(&trouble, diag);
+	if (r < 0)
+		return r;
 	*ret = c;
 	return 0;
 }

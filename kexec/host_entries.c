@@ -106,6 +106,8 @@ static void map_uki(struct reader *r, struct host_place *p, const char *name)
 		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (map != MAP_FAILED)
 			add_file(r, p, ENTRY_FILE_UKI, name, span_of(map, (size_t)st.st_size));
+		else
+			warn_unreadable(r, p, name, errno);
 	} else {
 		add_file(r, p, ENTRY_FILE_UKI, name, span_of(NULL, 0));
 	}
@@ -147,9 +149,12 @@ static void add_folder(struct reader *r, struct host_place *p, const char *folde
 {
 	struct host_names names = { 0 };
 	const char *text = "";
+	int error = host_list_names(&p->folder, r->arena, folder, "", GRUB_NAMES_MAX, &names);
 
-	if (host_list_names(&p->folder, r->arena, folder, "", GRUB_NAMES_MAX, &names) < 0)
+	if (error < 0) {
+		warn_unreadable(r, p, folder, -error);
 		return;
+	}
 	for (size_t i = 0; i < names.n && text; i++)
 		text = arena_printf(r->arena, "%s%s\n", text, names.v[i]);
 	if (text)
@@ -173,20 +178,25 @@ static bool read_grub_in(struct reader *r, struct host_place *p, const char *fol
 static bool has_menu(struct reader *r, const struct host_place *p, const char *folder)
 {
 	struct span text;
+	int error = host_file_read(&p->folder, r->arena, TEXT_MAX, &text, "%s/grub.cfg", folder);
 
-	return host_file_read(&p->folder, r->arena, TEXT_MAX, &text, "%s/grub.cfg", folder) == 0 &&
-	       (memmem(text.data, text.len, "blscfg", 6) ||
-		memmem(text.data, text.len, "menuentry", 9));
+	if (error < 0)
+		warn_unreadable(r, p, folder, -error);
+	return error == 0 && (memmem(text.data, text.len, "blscfg", 6) ||
+			      memmem(text.data, text.len, "menuentry", 9));
 }
 
 /* Fedora and SUSE say grub2; RHEL 8 has it on the EFI partition. */
 static void read_grub(struct reader *r, struct host_place *p)
 {
 	struct host_names vendors = { 0 };
+	int error;
 
-	if (read_grub_in(r, p, "grub") || read_grub_in(r, p, "grub2") ||
-	    host_list_names(&p->folder, r->arena, "EFI", "", GRUB_NAMES_MAX, &vendors) < 0)
+	if (read_grub_in(r, p, "grub") || read_grub_in(r, p, "grub2"))
 		return;
+	error = host_list_names(&p->folder, r->arena, "EFI", "", GRUB_NAMES_MAX, &vendors);
+	if (error < 0)
+		warn_unreadable(r, p, "EFI", -error);
 	for (size_t i = 0; i < vendors.n; i++) {
 		const char *folder = arena_printf(r->arena, "EFI/%s", vendors.v[i]);
 
@@ -241,7 +251,11 @@ static void add_place(struct reader *r, const char *dir, int fd, const struct ho
 	if (r->n_places == ENTRY_PLACES_MAX)
 		goto out;
 	*p = (struct host_place){ .dir = dir, .folder = confined(r, fd) };
-	if (fstat(fd, &p->stat) < 0 || is_known_place(r, &p->stat))
+	if (fstat(fd, &p->stat) < 0) {
+		warn_unreadable(r, p, ".", errno);
+		goto out;
+	}
+	if (is_known_place(r, &p->stat))
 		goto out;
 	p->is_all = is_given || !mount;
 	if (!p->is_all)
@@ -249,8 +263,10 @@ static void add_place(struct reader *r, const char *dir, int fd, const struct ho
 			       O_PATH | O_DIRECTORY, 0);
 	if (fs < 0)
 		fs = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (fs < 0)
+	if (fs < 0) {
+		warn_unreadable(r, p, ".", errno);
 		goto out;
+	}
 	p->fs = confined(r, fs);
 	p->subtree = mount ? mount->root : NULL;
 	p->uuid = mount ? host_mount_uuid(&r->base, mount, r->arena) : NULL;
@@ -267,7 +283,8 @@ out:
 
 static void look_at(struct reader *r, const char *dir)
 {
-	int fd = host_open(&r->base, dir + 1, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
+	struct host_tree base = { .fd = r->base.fd, .is_machine = r->base.is_machine };
+	int fd = host_open(&base, dir + 1, O_RDONLY | O_DIRECTORY | O_NONBLOCK, 0);
 
 	r->looked_at = arena_printf(r->arena, "%s%s%s", r->looked_at ? r->looked_at : "",
 				    r->looked_at ? ", " : "", dir);
@@ -313,11 +330,11 @@ static void look_everywhere(struct reader *r)
 		if (is_usual || strcmp(m->type, "vfat") != 0 || m->point[1] == '\0')
 			continue;
 		t.fd = host_open(&r->base, m->point + 1, O_PATH | O_DIRECTORY, 0);
-		if (t.fd < 0)
-			continue;
-		if (host_has_directory(&t, "EFI") || host_has_directory(&t, "loader"))
+		/* What cannot be opened is not left out in silence: it fails there, too. */
+		if (t.fd < 0 || host_has_directory(&t, "EFI") || host_has_directory(&t, "loader"))
 			look_at(r, m->point);
-		close(t.fd);
+		if (t.fd >= 0)
+			close(t.fd);
 	}
 }
 
@@ -469,7 +486,9 @@ int host_entries_resolve(const struct host_entries *h, const struct boot_entry *
 
 	if (fd < 0)
 		return fail_path(p, path, -fd, diag);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode))
 		r = fail(diag, EINVAL, "entries/no-regular-file",
 			 "'%.300s' in %.200s is no regular file", path, p->dir);
 	else
@@ -532,6 +551,7 @@ int host_entries_read(const char *root, const char *boot_root, struct arena *a,
 		      struct host_entries *ret, struct diag *diag)
 {
 	struct reader r = { .arena = a, .diag = diag, .base = { .fd = -1 } };
+	struct host_trouble trouble = { 0 };
 	int error;
 
 	r.places = arena_alloc_array(a, ENTRY_PLACES_MAX + 1, sizeof(*r.places));
@@ -544,6 +564,7 @@ int host_entries_read(const char *root, const char *boot_root, struct arena *a,
 		return fail_advise(diag, "a folder that can be read; --host-root takes a kernel of "
 					 "5.6 or later");
 	}
+	r.base.trouble = &trouble;
 	host_mounts_read(&r.base, a, &r.mounts);
 	if (boot_root)
 		error = look_at_given(&r, boot_root);
@@ -556,6 +577,10 @@ int host_entries_read(const char *root, const char *boot_root, struct arena *a,
 		error = build(&r, ret);
 	unmap_ukis(&r);
 	host_tree_close(&r.base);
+	/* Of what the kernel says of file systems and firmware; folders have said theirs. */
+	if (error == 0 && trouble.error != 0)
+		warn(diag, "entries/unreadable", "'/%.400s' is left out: %s", trouble.path,
+		     strerror(trouble.error));
 	if (error < 0)
 		host_entries_close(ret);
 	return error;

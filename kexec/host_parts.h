@@ -39,6 +39,10 @@ must_check int host_read_policy(const struct host_tree *t, struct arena *a, stru
 must_check int host_read_xen(const struct host_tree *t, struct arena *a, struct facts *f,
 			     struct diag *diag);
 
+/* What could not be read is not what is not there: a memory map with a hole would look like a map.
+ * "host/unreadable", or 0 with a note if it is nothing that a plan depends on. */
+must_check int host_judge_trouble(const struct host_trouble *trouble, struct diag *diag);
+
 /* Takes the tables that an EFI configuration table (list: its entries) names out of ram. -ENOMEM */
 must_check int host_withhold_listed(struct span list, struct facts *f, struct diag *diag);
 

@@ -40,7 +40,8 @@ static void free_buffer(uint8_t **buf)
 /* A file that is not there, or not for us, says something of the machine. These say nothing. */
 static bool is_trouble(int error)
 {
-	return error == EIO || error == EMFILE || error == ENFILE || error == ENOMEM;
+	return error == EIO || error == EMFILE || error == ENFILE || error == ENOMEM ||
+	       error == EAGAIN || error == EOVERFLOW;
 }
 
 /* Returns -error. */
@@ -64,12 +65,14 @@ int host_open(const struct host_tree *t, const char *path, int flags, uint64_t m
 	long fd;
 
 	if (t->is_machine) {
-		fd = openat(t->fd, path, flags | O_CLOEXEC);
+		do
+			fd = openat(t->fd, path, flags | O_CLOEXEC);
+		while (fd < 0 && errno == EINTR);
 		return fd < 0 ? troubled(t, path, errno) : (int)fd;
 	}
 	for (int i = 0; i < RESOLVE_TRIES; i++) {
 		fd = syscall(SYS_openat2, t->fd, path, &how, sizeof(how));
-		if (fd >= 0 || errno != EAGAIN)
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
 			break;
 	}
 	return fd < 0 ? troubled(t, path, errno) : (int)fd;
@@ -244,7 +247,7 @@ static int read_link_below(const struct host_tree *t, const char *path, char *bu
 		return fd;
 	len = readlinkat(fd, "", buf, buf_len);
 	if (len < 0)
-		return -errno;
+		return troubled(t, path, errno);
 	if ((size_t)len == buf_len)
 		return -ENAMETOOLONG;
 	*ret_len = (size_t)len;
@@ -319,8 +322,11 @@ static int open_directory(const struct host_tree *t, const char *path, DIR **ret
 		return fd;
 	dir = fdopendir(fd);
 	if (!dir) {
+		/* It is a directory, whatever this says. */
+		const int error = is_trouble(errno) ? errno : ENOMEM;
+
 		close(fd);
-		return troubled(t, path, ENOMEM);
+		return troubled(t, path, error);
 	}
 	*ret = dir;
 	return 0;

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import itertools
 import random
+import shutil
 
 import pytest
 
@@ -364,6 +365,20 @@ def test_unreadable_folder(folder, pc, make):
     result = run("--dry-run", pc, image, user=NOBODY)
     (folder / "image.efi.extra.d").chmod(0o755)
     assert result.status == 0 and b"[addons/unreadable]" in result.err
+
+
+def test_a_folder_that_is_read_in_part(folder, pc, make):
+    """What is left of it is not taken for all that there is."""
+    image, log = make(), folder / "log"
+    addon(folder / "image.efi.extra.d/x.addon.efi", cmdline=b"x")
+    strace = (shutil.which("strace"), "-f", "-y", "-o", str(log), "-e", "trace=getdents64")
+    run("--dry-run", pc, image, between=strace).done()
+    calls = log.read_text().splitlines()
+    found = [n for n, line in enumerate(calls, 1) if ".extra.d>" in line]
+    assert len(found) == 2, calls
+    for n in found:
+        result = run("--dry-run", pc, image, between=(*strace, "-e", f"inject=getdents64:error=EIO:when={n}"))
+        assert result.status == 0 and b"[addons/unreadable]" in result.err, result
 
 
 def test_what_only_the_stub_hands_on(folder, pc, make):
