@@ -423,8 +423,9 @@ int load_unload(const struct options *o, struct arena *a, int *ret_status, struc
 	/* Under lockdown only the file call may unload. */
 	if (r < 0 && o->call != CALL_LOAD)
 		r = sys_kexec_file_unload(o->unload_crash);
-	if (r == 0)
-		record_remove(o->unload_crash);
+	/* A record that stays tells of what is not loaded: so does the mark beside it. */
+	if (r == 0 && !record_remove(o->unload_crash))
+		record_turn_leave(&turn);
 	record_turn_end(&turn, r == 0);
 	if (r == 0)
 		return 0;

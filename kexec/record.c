@@ -105,14 +105,16 @@ enum record_file_state record_compare(const struct record_file *f)
 		       RECORD_FILE_SAME : RECORD_FILE_CHANGED;
 }
 
-void record_remove(bool is_crash)
+bool record_remove(bool is_crash)
 {
 	int folder = open(FOLDER, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	bool is_gone;
 
 	if (folder < 0)
-		return;
-	unlinkat(folder, name_of(is_crash), 0);
+		return false;
+	is_gone = unlinkat(folder, name_of(is_crash), 0) == 0 || errno == ENOENT;
 	close(folder);
+	return is_gone;
 }
 
 /* Ours alone: what somebody else made there is not used. */
@@ -168,6 +170,13 @@ void record_turn_end(struct record_turn *t, bool is_settled)
 	*t = (struct record_turn){ 0 };
 }
 
+void record_turn_leave(struct record_turn *t)
+{
+	if (t->is_begun && t->folder >= 0)
+		close(t->folder);
+	*t = (struct record_turn){ 0 };
+}
+
 bool record_is_unsettled(const char *root, bool is_crash)
 {
 	struct host_attr attr;
@@ -175,10 +184,10 @@ bool record_is_unsettled(const char *root, bool is_crash)
 	int r;
 
 	if (host_tree_open(root, &t) < 0)
-		return false;
+		return true;
 	r = host_attr_read(&t, &attr, "run/kexec-ng/%s", mark_of(is_crash));
 	host_tree_close(&t);
-	return r == 0;
+	return r != -ENOENT && r != -ENOTDIR;
 }
 
 #ifdef HAVE_JSON_C

@@ -65,7 +65,8 @@ must_check int record_read(const char *root, bool is_crash, struct arena *a, str
 			   struct diag *diag);
 /* "record/not-written", and then there is none. */
 must_check int record_write(const struct record *r, struct diag *diag);
-void record_remove(bool is_crash);
+/* Is there none then? False where that cannot be known. */
+bool record_remove(bool is_crash);
 
 /*
  * A load changes the kernel, then the record. Meanwhile other loads wait, five seconds at most, and a
@@ -82,7 +83,9 @@ struct record_turn {
 void record_turn_begin(struct record_turn *t, bool is_crash);
 /* is_settled: record and kernel agree again; else nothing has changed. */
 void record_turn_end(struct record_turn *t, bool is_settled);
-/* Is such a mark there? */
+/* Neither: the mark stays. */
+void record_turn_leave(struct record_turn *t);
+/* Is such a mark there? Also if that cannot be found out. */
 bool record_is_unsettled(const char *root, bool is_crash);
 
 /* Fills in who and when: time to boot_id, limit. Texts live in the arena. */

@@ -13,12 +13,13 @@ static bool is_of_this_boot(const char *root, const struct record *r, struct are
 	return !now || !r->boot_id || strcmp(now, r->boot_id) == 0;
 }
 
-/* A limit counts every call; one that only this load has used up is as it left it. */
+/* A limit counts every call; one that only this load has used up is as it left it. It cannot be
+ * lifted, so that one which is not there could not be read. */
 static enum show_state state_of(const char *root, const struct record *r)
 {
 	int64_t limit;
 
-	if (r->has_limit && record_limit(root, r->is_crash, &limit) && limit != r->limit)
+	if (r->has_limit && (!record_limit(root, r->is_crash, &limit) || limit != r->limit))
 		return SHOW_MAYBE;
 	return SHOW_RECORDED;
 }
