@@ -224,12 +224,16 @@ static void flush(struct sandbox *sb)
 static void kill_child(struct sandbox *sb)
 {
 	int status;
+	pid_t r;
 
 	if (sb->pid <= 0)
 		return;
-	kill(sb->pid, SIGKILL);
-	while (waitpid(sb->pid, &status, __WALL) == sb->pid && WIFSTOPPED(status))
-		;
+	/* One that cannot be killed is not waited for: it ends with this process
+	 * (PTRACE_O_EXITKILL). */
+	if (kill(sb->pid, SIGKILL) == 0)
+		do
+			r = waitpid(sb->pid, &status, __WALL);
+		while ((r < 0 && errno == EINTR) || (r == sb->pid && WIFSTOPPED(status)));
 	sb->pid = -1;
 }
 
@@ -290,8 +294,12 @@ static int fail_child(struct diag *diag, enum child_failure why)
 static int expect_stop(struct sandbox *sb, int expected, struct diag *diag)
 {
 	int status = 0, sig;
+	pid_t r;
 
-	if (waitpid(sb->pid, &status, __WALL) < 0)
+	do
+		r = waitpid(sb->pid, &status, __WALL);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
 		return fail_environment(diag, errno, "rehearse/no-child",
 					"the rehearsing process is gone", "try again");
 	if (WIFEXITED(status)) {
@@ -315,23 +323,28 @@ static int empty_child(struct sandbox *sb, struct diag *diag)
 	char path[32], *line = NULL;
 	size_t room = 0, n = 0, n_max = 4096;
 	FILE *maps;
+	int error;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)sb->pid);
+	errno = 0;
 	maps = fopen(path, "re");
-	found = calloc(n_max, sizeof(*found));
-	while (maps && found && n < n_max && getline(&line, &room, maps) > 0)
+	found = maps ? calloc(n_max, sizeof(*found)) : NULL;
+	while (found && n < n_max && getline(&line, &room, maps) > 0)
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &found[n].start, &found[n].end) == 2)
 			n++;
+	/* A list without its end would leave something of ours in reach. */
+	error = !found || ferror(maps) ? errno : n == n_max ? E2BIG : n == 0 ? ENODATA : 0;
 	free(line);
+	if (maps)
+		fclose(maps);
 	for (size_t i = 0; i < n; i++)
 		if (found[i].start != CALL_PAGE && found[i].start < 128 * TIB)
 			unmap(sb, found[i].start, found[i].end);
 	free(found);
-	if (!maps)
-		return fail_environment(diag, errno, "rehearse/no-proc",
+	if (error != 0)
+		return fail_environment(diag, error, "rehearse/no-proc",
 					"what the rehearsing process has mapped cannot be read",
 					"mount /proc");
-	fclose(maps);
 	return 0;
 }
 
