@@ -53,8 +53,10 @@ static int run_status(const struct options *o, struct arena *a, struct diag *dia
 		return STATUS_FAILED;
 	}
 	if (host_is_loaded(o->host_root ? o->host_root : "", o->status_crash, &is_loaded) < 0) {
-		fprintf(stderr, "kexec: the running kernel does not say whether one is loaded: no "
-				"/sys/kernel/kexec_loaded [status/unknown]\n");
+		fail(diag, ENOENT, "status/unknown",
+		     "the running kernel does not say whether one is loaded: no "
+		     "/sys/kernel/kexec_loaded");
+		report_failure(stderr, diag, NULL);
 		return STATUS_FAILED;
 	}
 	return is_loaded;

@@ -515,5 +515,8 @@ int options_parse(int argc, char *const argv[], struct arena *a, struct options 
 
 int options_exit_status(const struct diag *diag)
 {
-	return diag->id && strcmp(diag->id, "options/no-kernel") == 0 ? 255 : 1;
+	/* The command line is not to blame for these. */
+	return diag->error == ENOMEM || (diag->id && strcmp(diag->id, "options/no-kernel") == 0) ?
+		       255 :
+		       1;
 }

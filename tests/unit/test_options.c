@@ -210,6 +210,10 @@ static void test_exit_status(void **state)
 	run(&t, "--nonsense");
 	assert_int_equal(options_exit_status(&t.diag), 1);
 	done(&t);
+	/* Nobody's command line is wrong because there is no memory to read it into. */
+	diag_init(&t.diag, NULL);
+	fail_nomem(&t.diag);
+	assert_int_equal(options_exit_status(&t.diag), 255);
 	parses(&t, "-h");
 	assert_int_equal(t.o.help_status, 0);
 	parses(&t, "-?");
