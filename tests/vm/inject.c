@@ -5,11 +5,16 @@
  * Loads KERNEL again and again, traced. From the open of KERNEL on each system call is the one that
  * fails, once for each errno that it may well have (fail), or at which the process gets the signal;
  * STEP 2 takes every second one. Each load has a command line of its own, "run=N", and what the kernel
- * answered to kexec_load and kexec_file_load is seen here: so it is known what is loaded. Afterwards
+ * answered to kexec_load and kexec_file_load is seen here: so it is known what is loaded, for the next
+ * boot and (WORDS with -p) for a panic. Where memory is reserved for a crash kernel, both are loaded
+ * before the first run, so that a run that fails has something to leave as it was. With -u among WORDS
+ * each run unloads what a load before it, to which nothing happens, has loaded; calls count from the
+ * first file that main() opens. Afterwards, of both,
  *
- *	/sys/kernel/kexec_loaded says so too;
+ *	/sys/kernel/kexec_loaded and kexec_crash_loaded say so too;
  *	the record tells of that load, or there is none, or an interrupted load's mark is beside it;
- *	the exit status is 0 if and only if this load is loaded;
+ *	the exit status is 0 if and only if this load is loaded, or nothing is, after -u;
+ *	it is 253 if and only if -s was given and the running kernel did not take the image, else 255;
  *	a failure was said with an id, and what to do.
  *
  * inject race N ...: N times two such loads, or a load and an unload, begin at once. Both succeed, and
@@ -31,21 +36,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define RECORD		"/run/kexec-ng/load.json"
-#define MARK		"/run/kexec-ng/load.begun"
 #define ERRORS		"/errors"
+#define MAIN		"/dev/null"	/* the first file that main() opens */
 #define SECONDS		60	/* for one load */
 
+/* What can be loaded at once. */
+static struct slot {
+	const char *state, *record, *mark;
+	int loaded;		/* the run whose kernel is loaded; 0: none */
+} slots[] = {
+	{ "/sys/kernel/kexec_loaded", "/run/kexec-ng/load.json", "/run/kexec-ng/load.begun", 0 },
+	{ "/sys/kernel/kexec_crash_loaded", "/run/kexec-ng/panic.json", "/run/kexec-ng/panic.begun",
+	  0 },
+};
+
 static const char *kernel;
-static int loaded;		/* the run whose kernel is loaded; 0: none */
+static struct slot *slot = &slots[0];	/* of the runs */
+static int is_unloading, is_by_file;	/* the runs: -u, -s */
 static int n_runs, n_bad, n_failed, n_loaded, n_killed;
 
 struct run {
+	const char *from;		/* calls count from the open of this file */
 	int number, at, error, signal;	/* what is to happen at which call */
 	int n_calls;			/* seen since the open of the kernel */
 	long call;			/* that it happened to */
 	long arg;			/* its first argument */
-	int is_counting, status, has_loaded;
+	int is_counting, status, has_loaded, has_unloaded;
 	pid_t pid;
 	int is_started, is_inside, is_failing;
 	struct user_regs_struct entry;	/* of the call that is under way */
@@ -113,8 +129,15 @@ static int is_unload(const struct user_regs_struct *r)
 	return (long)r->orig_rax == SYS_kexec_load ? r->rsi == 0 : (r->r8 & KEXEC_FILE_UNLOAD) != 0;
 }
 
-/* Is this the open of the kernel's file? */
-static int opens_kernel(pid_t pid, const struct user_regs_struct *r)
+static struct slot *slot_of(const struct user_regs_struct *r)
+{
+	const int is_crash = (long)r->orig_rax == SYS_kexec_load ? (r->r10 & KEXEC_ON_CRASH) != 0 :
+								   (r->r8 & KEXEC_FILE_ON_CRASH) != 0;
+
+	return &slots[is_crash];
+}
+
+static int opens(pid_t pid, const struct user_regs_struct *r, const char *file)
 {
 	char path[256] = "";
 	char name[64];
@@ -124,16 +147,16 @@ static int opens_kernel(pid_t pid, const struct user_regs_struct *r)
 		return 0;
 	snprintf(name, sizeof(name), "/proc/%d/mem", (int)pid);
 	fd = open(name, O_RDONLY);
-	if (fd < 0 || pread(fd, path, strlen(kernel) + 1, (off_t)r->rsi) < 0)
+	if (fd < 0 || pread(fd, path, strlen(file) + 1, (off_t)r->rsi) < 0)
 		path[0] = '\0';
 	close(fd);
-	return strcmp(path, kernel) == 0;
+	return strcmp(path, file) == 0;
 }
 
 /* At the entry of a call: fails it, or sends the signal. Is it to be failed? */
 static int enter_call(pid_t pid, struct run *run, struct user_regs_struct *r)
 {
-	if (!run->is_counting && !opens_kernel(pid, r))
+	if (!run->is_counting && !opens(pid, r, run->from))
 		return 0;
 	run->is_counting = 1;
 	if (run->n_calls++ != run->at || r->orig_rax == SYS_exit_group)
@@ -163,7 +186,8 @@ static void leave_call(pid_t pid, struct run *run)
 		ptrace(PTRACE_SETREGS, pid, NULL, &r);
 	} else if (is_load((long)entry->orig_rax) && r.rax == 0) {
 		run->has_loaded = !is_unload(entry);
-		loaded = run->has_loaded ? run->number : 0;
+		run->has_unloaded = !run->has_loaded;
+		slot_of(entry)->loaded = run->has_loaded ? run->number : 0;
 	}
 }
 
@@ -215,6 +239,7 @@ static void trace(struct run *runs, int n)
 
 static void start(char **words, int n, const struct run *run)
 {
+	const int is_load = run->from != NULL && strcmp(run->from, kernel) == 0;
 	int fd = open(ERRORS, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	char cmdline[40];
 	char *argv[32] = { 0 };
@@ -222,8 +247,10 @@ static void start(char **words, int n, const struct run *run)
 	snprintf(cmdline, sizeof(cmdline), "--append=run=%d.", run->number);
 	for (int i = 0; i < n - 1; i++)
 		argv[i] = words[i];
-	argv[n - 1] = cmdline;
-	argv[n] = words[n - 1];
+	if (is_load) {
+		argv[n - 1] = cmdline;
+		argv[n] = words[n - 1];
+	}
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
 	close(fd);
@@ -247,12 +274,12 @@ static void bad(const struct run *run, const char *why)
 }
 
 /* "run=N." in the record; 0: there is none. */
-static int recorded(void)
+static int recorded(const struct slot *s)
 {
 	static char text[64 << 10];
 	const char *at;
 
-	slurp(RECORD, text, sizeof(text));
+	slurp(s->record, text, sizeof(text));
 	at = strstr(text, "run=");
 	return at ? atoi(at + 4) : 0;
 }
@@ -262,26 +289,52 @@ static int is_mute(const struct run *run)
 	return run->call == SYS_write && (run->arg == STDERR_FILENO || run->arg == STDOUT_FILENO);
 }
 
+static int is_loaded(const struct slot *s)
+{
+	char said[8];
+
+	return slurp(s->state, said, sizeof(said)) && said[0] == '1';
+}
+
+static void check_slots(const struct run *run)
+{
+	for (struct slot *s = slots; s < slots + 2; s++) {
+		const int record = recorded(s);
+
+		if (is_loaded(s) != (s->loaded != 0))
+			bad(run, s == slots ? "kexec_loaded is not what the calls said" :
+					      "kexec_crash_loaded is not what the calls said");
+		if (record != 0 && record != s->loaded && access(s->mark, F_OK) != 0)
+			bad(run, s == slots ? "the record is of another load" :
+					      "the record of the panic's is of another load");
+	}
+}
+
+/* The kernel did not take the image, of a kexec_file_load that was asked for. */
+static int is_refused(const struct run *run)
+{
+	return is_by_file && !is_unloading && run->call == SYS_kexec_file_load &&
+	       (run->error == EINVAL || run->error == ENOEXEC);
+}
+
 static void check(const struct run *run)
 {
-	char errors[4096], said[8];
+	char errors[4096];
 	int is_ok = WIFEXITED(run->status) && WEXITSTATUS(run->status) == 0;
-	int is_loaded = slurp("/sys/kernel/kexec_loaded", said, sizeof(said)) && said[0] == '1';
-	int record = recorded();
+	int failure = is_refused(run) ? 253 : 255;
 
 	slurp(ERRORS, errors, sizeof(errors));
-	if (is_loaded != (loaded != 0))
-		bad(run, "kexec_loaded is not what the calls said");
-	if (record != 0 && record != loaded && access(MARK, F_OK) != 0)
-		bad(run, "the record is of another load");
-	if (is_ok && loaded != run->number)
-		bad(run, "success, and not loaded");
+	check_slots(run);
+	if (is_ok && slot->loaded != (is_unloading ? 0 : run->number))
+		bad(run, is_unloading ? "success, and loaded" : "success, and not loaded");
 	if (WIFEXITED(run->status) && !is_ok && run->has_loaded && !is_mute(run))
 		bad(run, "a failure, and loaded");
-	if (WIFEXITED(run->status) && !is_ok && !is_mute(run) && !strchr(errors, '['))
-		bad(run, "a failure without an id");
-	if (WIFEXITED(run->status) && !is_ok && WEXITSTATUS(run->status) != 255 &&
-	    WEXITSTATUS(run->status) != 253)
+	if (WIFEXITED(run->status) && !is_ok && is_unloading && run->has_unloaded && !is_mute(run))
+		bad(run, "a failure, and unloaded");
+	if (WIFEXITED(run->status) && !is_ok && !is_mute(run) &&
+	    (!strchr(errors, '[') || !strstr(errors, "kexec: try: ")))
+		bad(run, "a failure without an id, or without advice");
+	if (WIFEXITED(run->status) && !is_ok && WEXITSTATUS(run->status) != failure)
 		bad(run, "another exit status");
 	if (WIFSIGNALED(run->status) && WTERMSIG(run->status) != run->signal)
 		bad(run, "died");
@@ -300,9 +353,25 @@ static void begin(char **words, int n, struct run *run)
 		start(words, n, run);
 }
 
+/* A load to which nothing happens. */
+static void load_quietly(char *how)
+{
+	char *words[] = { "/sbin/kexec", how, (char *)kernel };
+	struct run run = { .from = kernel, .at = -1 };
+
+	begin(words, 3, &run);
+	trace(&run, 1);
+	check_slots(&run);
+	if (run.status != 0 || !run.has_loaded)
+		bad(&run, "a load to which nothing happened");
+}
+
 /* Was the call reached? */
 static int do_run(char **words, int n, struct run *run)
 {
+	run->from = is_unloading ? MAIN : kernel;
+	if (is_unloading)
+		load_quietly(slot == slots ? "-l" : "-p");
 	begin(words, n, run);
 	trace(run, 1);
 	check(run);
@@ -310,6 +379,7 @@ static int do_run(char **words, int n, struct run *run)
 }
 
 static char *unload[] = { "/sbin/kexec", "-u", NULL };
+static char *unload_crash[] = { "/sbin/kexec", "-p", "-u", NULL };
 
 /* There is no shell for system(). */
 static int run_plain(char **argv)
@@ -324,13 +394,18 @@ static int run_plain(char **argv)
 	return waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
+static int has_reservation(void)
+{
+	char said[32];
+
+	return slurp("/sys/kernel/kexec_crash_size", said, sizeof(said)) && atoll(said) > 0;
+}
+
 /* Two at once; every third time one of them unloads. */
 static void race(char **words, int n, int n_rounds)
 {
 	for (int i = 0; i < n_rounds; i++) {
-		struct run runs[2] = { { .at = -1 }, { .at = -1 } };
-		int is_loaded;
-		char said[8];
+		struct run runs[2] = { { .from = kernel, .at = -1 }, { .from = kernel, .at = -1 } };
 
 		begin(words, n, &runs[0]);
 		if (i % 3 != 2) {
@@ -345,12 +420,11 @@ static void race(char **words, int n, int n_rounds)
 			}
 		}
 		trace(runs, 2);
-		is_loaded = slurp("/sys/kernel/kexec_loaded", said, sizeof(said)) && said[0] == '1';
-		if (is_loaded != (loaded != 0))
+		if (is_loaded(slot) != (slot->loaded != 0))
 			bad(&runs[0], "kexec_loaded is not what the calls said");
-		if (recorded() != loaded)
+		if (recorded(slot) != slot->loaded)
 			bad(&runs[0], "the record is of another load");
-		if (access(MARK, F_OK) == 0)
+		if (access(slot->mark, F_OK) == 0)
 			bad(&runs[0], "the mark is left");
 		for (int k = 0; k < 2; k++) {
 			if (runs[k].status != 0)
@@ -386,8 +460,20 @@ int main(int argc, char *argv[])
 	signal = atoi(argv[1]);
 	step = atoi(argv[2]);
 	kernel = argv[argc - 1];
+	for (int i = 3; i < argc; i++) {
+		is_unloading |= strcmp(argv[i], "-u") == 0;
+		is_by_file |= strcmp(argv[i], "-s") == 0;
+		if (strcmp(argv[i], "-p") == 0)
+			slot = &slots[1];
+	}
 	if (run_plain(unload) != 0)
 		die("kexec -u");
+	if (has_reservation()) {
+		if (run_plain(unload_crash) != 0)
+			die("kexec -p -u");
+		load_quietly("-l");
+		load_quietly("-p");
+	}
 	if (strcmp(argv[1], "race") == 0) {
 		race(argv + 3, argc - 3, step);
 		is_there = 0;

@@ -23,11 +23,11 @@ def inject():
     return compiled("inject", "inject.c", *ALONE)
 
 
-def injected(inject, lines, log, first="6.1-cloud"):
+def injected(inject, lines, log, first="6.1-cloud", more=""):
     """Numbers of each such line: {points, runs, failed, loaded, killed, bad}. None may be bad."""
     files = {**kexec_files(), "/sbin/inject": inject, "/k": cases.whole(), "/run/is-there": b""}
     job = "\n".join([f"limit {LIMIT}", *[f"run /sbin/inject {line} /k" for line in lines], "proof done"])
-    with Guest(Machine(), kernel(first), initramfs({"": job}, files), "loglevel=4 quiet", log=log,
+    with Guest(Machine(), kernel(first), initramfs({"": job}, files), f"loglevel=4 quiet {more}", log=log,
                limit=LIMIT) as guest:
         guest.expect("NG-PROOF done", seconds=LIMIT)
         text = "\n".join(line for _, line in guest.lines)
@@ -53,6 +53,30 @@ def test_each_call_fails(load, inject, log_folder):
     """Each call, from the open of the kernel on, with each errno it may have."""
     (found,) = injected(inject, [f"fail 1 {load}"], log_folder)
     assert found["points"] > 100 and found["failed"] > 100 and found["loaded"] > 100
+
+
+RESERVED = "crashkernel=128M"
+# Beside a kernel for the next boot and one for a panic, of which the other one has to stay whatever happens.
+BESIDE = ["/sbin/kexec -c -p", "/sbin/kexec -s -p", "/sbin/kexec -c -u", "/sbin/kexec -s -p -u", "/sbin/kexec -c -l",
+          "/sbin/kexec -s -l", "/sbin/kexec -u"]
+
+
+def test_what_is_loaded_stays(inject, log_folder):
+    """A few calls of each: what was loaded before, for the next boot and for a panic, is as it was."""
+    steps = dict(zip(BESIDE[:3], (97, 97, 9)))
+    lines = [f"fail {step} {words}" for words, step in steps.items()]
+    for words, found in zip(steps, injected(inject, lines, log_folder, more=RESERVED)):
+        assert found["points"] > 2 and found["loaded"] > 2, (words, found)
+        assert found["failed"] > 0 or "-u" in words, (words, found)
+
+
+@pytest.mark.long_form
+@pytest.mark.parametrize("words", BESIDE)
+def test_what_is_loaded_stays_at_each_call(words, inject, log_folder):
+    """An unload by either call fails only if both of them do."""
+    (found,) = injected(inject, [f"fail 1 {words}"], log_folder, more=RESERVED)
+    assert found["points"] > 15 and found["loaded"] > 15
+    assert found["failed"] > (15 if "-u" not in words else 0) or words.endswith("kexec -u")
 
 
 def test_some_signals(inject, log_folder):
