@@ -59,6 +59,58 @@ def test_group(folder, group):
                                 for name, what, result in wrong)
 
 
+# The other ways through the same readers: what is run, the statuses of one that is not refused, and its memory.
+# A rehearsal judges the plan, which is made first, and what these images have for a stub is no kernel's: unknown.
+MODES = {
+    "--inspect": (["--inspect", "{host}", "{}"], (0,), 288 << 20),
+    "--export": (["--export=elf", "-o", "{out}", "{host}", "{}"], (0,), RSS_MAX),
+    "--rehearse": (["--dry-run", "--rehearse", "--time-limit=20", "{host}", "{}"], (0, 2), RSS_MAX),
+}
+STEP = 23  # of the short form: each so many-th case
+ADDRESS_SPACE = 64 << 40  # a rehearsal maps the machine's
+
+
+def wrong_in(mode, case, result, rss_max, out):
+    """What a run of this mode must not do; None if it did well."""
+    n_reasons = len(ID.findall(result.output))
+    is_refused = result.verdict == verdicts.REFUSED
+    if result.verdict not in (verdicts.ACCEPTED, verdicts.REFUSED) or result.rss > rss_max:
+        return "an end, within the limits"
+    if n_reasons != is_refused and mode != "--rehearse" or is_refused and n_reasons != 1:
+        return "one reason for a refusal"
+    if mode == "--rehearse" and is_refused != (case.expect == cases.REFUSE) and case.expect != cases.EITHER:
+        return f"{case.expect}, as without a rehearsal"
+    if mode == "--inspect" and is_refused and case.expect == cases.ACCEPT:
+        return "to be told what is in it"
+    if out.exists() != (mode == "--export" and not is_refused):
+        return "a file if it was made, and none else"
+    return None
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_other_modes(request, folder, mode):
+    """No image crashes one of them, hangs it or takes more memory than it may."""
+    root = folder / "pc"
+    root.mkdir()
+    host = machines.Machine(machines.pc(16 * machines.GIB), available=4 << 30).write(root)
+    where, made = folder / "image", folder / "made"
+    made.mkdir()
+    out = made / "out"
+    words, statuses, rss_max = MODES[mode]
+    argv = command([word.replace("{host}", host).replace("{out}", str(out)) for word in words])
+    limits = verdicts.Limits(seconds=60, memory=ADDRESS_SPACE, accept=statuses, refuse=(255,))
+    chosen = [case for group in CASES.values() for case in group]
+    wrong = []
+    for case in chosen if request.config.getoption("long") else chosen[::STEP]:
+        where.write_bytes(case.data)
+        result = verdicts.judge(argv, where, limits)
+        expected = wrong_in(mode, case, result, rss_max, out)
+        out.unlink(missing_ok=True)
+        if expected or any(made.iterdir()):
+            wrong.append((case.name, expected or "no other file", result))
+    assert not wrong, "\n".join(f"{name}: expected {what}, got {result}" for name, what, result in wrong)
+
+
 def record(rows):
     names = {case.name for group in CASES.values() for case in group}
     lines = [f"{name} {why}\n" for name, why in sorted(rows.items()) if name in names]
