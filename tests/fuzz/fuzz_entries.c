@@ -9,14 +9,10 @@
 #include <string.h>
 
 #include "entries.h"
+#include "lib_check.h"
 #include "lib_pe.h"
 #include "wire/pe.h"
 
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			__builtin_trap();                                                          \
-	} while (0)
 #define FILES_MAX 16
 #define SEPARATOR 0x1e
 

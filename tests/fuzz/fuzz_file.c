@@ -9,13 +9,13 @@
 #include <string.h>
 
 #include "arch/x86/bzimage.h"
+#include "lib_check.h"
 #include "lib_image.h"
 #include "lib_plan.h"
 #include "lib_safe.h"
 #include "probe.h"
 #include "sha256.h"
 
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 #define FILE_MAX	(96 * KIB)
 #define SPARE		(8 * MIB)	/* of memory: bombs end at half of it */
 

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "handback.h"
-
-#define CHECK(x)	do { if (!(x)) abort(); } while (0)
+#include "lib_check.h"
 
 static const uint8_t memory_bytes[4096];
 static const struct span memory = { memory_bytes, sizeof(memory_bytes) };

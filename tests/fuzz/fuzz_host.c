@@ -25,13 +25,13 @@
 #include "host_check.h"
 #include "host_tree.h"
 #include "last.h"
+#include "lib_check.h"
 #include "lib_image.h"
 #include "lib_plan.h"
 #include "lib_safe.h"
 #include "place.h"
 #include "record.h"
 
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 #define FILES_MAX	1200
 #define FILE_LEN_MAX	(64 * KIB)
 #define PATH_LEN_MAX	160

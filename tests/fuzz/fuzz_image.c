@@ -5,14 +5,13 @@
  */
 #include <string.h>
 
+#include "lib_check.h"
 #include "lib_elf.h"
 #include "lib_image.h"
 #include "lib_plan.h"
 #include "lib_safe.h"
 #include "wire/multiboot.h"
 #include "wire/multiboot2.h"
-
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

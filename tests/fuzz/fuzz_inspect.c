@@ -8,11 +8,10 @@
 
 #include "arch/x86/export_image.h"
 #include "arch/x86/inspect_image.h"
+#include "lib_check.h"
 #include "lib_elf.h"
 #include "lib_image.h"
 #include "report_inspect.h"
-
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 
 static void look_at(struct span file)
 {

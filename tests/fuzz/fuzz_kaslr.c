@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "arch/x86/relocate.h"
+#include "lib_check.h"
 #include "lib_image.h"
 #include "lib_payload.h"
 
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 #define VADDR_64	UINT64_C(0xffffffff81000000)
 #define VADDR_32	UINT64_C(0xc1000000)
 #define IMAGE_LEN	0x1000

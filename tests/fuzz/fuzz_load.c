@@ -8,11 +8,10 @@
 
 #include "arch/x86/bzimage.h"
 #include "arch/x86/x86.h"
+#include "lib_check.h"
 #include "lib_image.h"
 #include "lib_safe.h"
 #include "place.h"
-
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 
 static int make_plan(const struct request *req, const struct facts *facts, struct plan *plan,
 		     struct diag *diag)

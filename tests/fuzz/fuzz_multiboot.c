@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib_check.h"
 #include "lib_elf.h"
 #include "lib_image.h"
 #include "lib_plan.h"
@@ -12,7 +13,6 @@
 #include "wire/multiboot.h"
 #include "wire/multiboot2.h"
 
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 #define FILE_LEN	0x2000
 #define PADDR		0x200000U
 

@@ -7,13 +7,12 @@
 #include <string.h>
 
 #include "arch/x86/bzimage.h"
+#include "lib_check.h"
 #include "lib_elf.h"
 #include "lib_image.h"
 #include "lib_payload.h"
 #include "lib_plan.h"
 #include "lib_safe.h"
-
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 
 #define PADDR		UINT64_C(0x1000000)
 #define PATCHES_OFF	6

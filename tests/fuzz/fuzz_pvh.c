@@ -9,13 +9,13 @@
 #include "arch/x86/export_image.h"
 #include "arch/x86/subarch.h"
 #include "elf_note.h"
+#include "lib_check.h"
 #include "lib_elf.h"
 #include "lib_image.h"
 #include "lib_safe.h"
 #include "place.h"
 #include "wire/pvh.h"
 
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 #define PADDR		UINT64_C(0x1000000)
 #define NOTES_OFF	(TEST_ELF_LOADS_OFF + 0x100)
 #define NOTES_LEN	0x100

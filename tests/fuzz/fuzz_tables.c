@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "host_parts.h"
+#include "lib_check.h"
 #include "lib_image.h"
 #include "tsc.h"
-
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 

@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "arch/x86/uki_container.h"
+#include "lib_check.h"
 #include "lib_pe.h"
 #include "lib_safe.h"
 #include "uki.h"
-
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 
 static void check_sections(struct span file, const struct uki_sections *s)
 {

@@ -7,10 +7,10 @@
 #include "arch/x86/inspect_image.h"
 #include "arch/x86/purgatory.h"
 #include "crc32c.h"
+#include "lib_check.h"
 #include "lib_image.h"
 #include "sha256.h"
 
-#define CHECK(x)	do { if (!(x)) __builtin_trap(); } while (0)
 #define NODES_MAX	16
 #define NODE_LEN	16	/* of its header: the next one's address, type, length */
 #define LIMIT		(64 * TIB)	/* of destinations, with 4-level page tables */

@@ -5,7 +5,6 @@ import dataclasses
 import gzip
 import itertools
 import json
-import pathlib
 import random
 import re
 import shlex
