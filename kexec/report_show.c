@@ -109,9 +109,8 @@ static const char *state_text(const struct show_image *s)
 		if (s->is_interrupted)
 			return "loaded, but perhaps not this: a later load was interrupted, or is "
 			       "under way";
-		return "loaded, but perhaps not this: kernel.kexec_load_limit_ does not show that "
-		       "no "
-		       "other call was made since";
+		return "loaded, but perhaps not this: by kernel.kexec_load_limit_ other calls may "
+		       "have been made since";
 	case SHOW_FOREIGN:
 		return s->is_stale ? "loaded, by somebody else: the record is of another load" :
 				     "loaded, by a program that leaves no record";
