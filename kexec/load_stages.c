@@ -2,12 +2,15 @@
 #include "load_stages.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "arch/x86/x86.h"
 #include "place.h"
 #include "sys.h"
 #include "weigh.h"
+
+#define MAP_ENTRIES_KNOWN	128	/* E820_MAX_ENTRIES_ZEROPAGE of the kernel */
 
 int load_open(struct load *l, struct diag *diag)
 {
@@ -231,17 +234,72 @@ static int describe_for_file(struct load *l, struct diag *diag)
 	return describe(l, &quiet) < 0 ? diag_take_failure(diag, &quiet) : 0;
 }
 
-void load_run_stages(struct load *l, struct stages *s)
+static void run_stages(struct load *l, struct stages *s)
 {
-	int r;
+	int r = s->is_by_file ? describe_for_file(l, &s->outline) : describe(l, &s->outline);
 
-	if (!l->is_initrd_done)
-		load_unpack_initrd(l, &s->outline);
-	r = s->is_by_file ? describe_for_file(l, &s->outline) : describe(l, &s->outline);
 	if (r == 0 && !s->is_by_file)
 		warn_without_effect(l, &s->outline);
 	if (r == 0)
 		r = weigh_crash(l, &s->outline);
 	if (r == 0 && !s->is_by_file && settle(l, &s->settled) < 0)
 		return;	/* s has the reason */
+}
+
+/* What every Linux takes of a memory map is what a zero page has room for. One that is built without
+ * NUMA takes three ranges more, forgets the others, and dies where it finds itself in one of them. A
+ * reservation is where it is, and what comes back has a place of its own. */
+static bool has_more_than_known(const struct load *l, const struct stages *s)
+{
+	return !s->is_by_file && !l->crash && !l->request.preserves_context &&
+	       l->target.n_map > MAP_ENTRIES_KNOWN && l->format && !l->format->takes_modules;
+}
+
+/* With that part of RAM only. Nothing is left of an attempt that fails. */
+static bool run_in_known_ram(struct load *l, struct stages *s)
+{
+	const phys_t end = l->target.map[MAP_ENTRIES_KNOWN - 1].range.end;
+	const struct range_list all = l->target.ram;
+	const struct initramfs unpacked = l->unpacked;
+	const struct span initrd = l->request.initrd;
+	struct stages attempt = { 0 };
+	bool is_good;
+
+	diag_init(&attempt.outline, l->arena);
+	diag_init(&attempt.settled, l->arena);
+	if (range_list_copy(&all, l->arena, &l->target.ram) < 0 ||
+	    range_list_subtract(&l->target.ram, (struct range){ end, UINT64_MAX }) < 0) {
+		l->target.ram = all;
+		return false;
+	}
+	run_stages(l, &attempt);
+	l->target.ram = all;
+	is_good = attempt.outline.error == 0 && attempt.settled.error == 0;
+	if (is_good) {
+		diag_take_notes(&s->outline, &attempt.outline);
+		diag_take_notes(&s->settled, &attempt.settled);
+		note(&s->settled, "load/known-ram",
+		     "the memory map has %zu ranges: all is put below %#" PRIx64 ", where the first "
+		     "%d are, which every kernel takes", l->target.n_map, end, MAP_ENTRIES_KNOWN);
+		return true;
+	}
+	l->unpacked = unpacked;
+	l->request.initrd = initrd;
+	return false;
+}
+
+void load_run_stages(struct load *l, struct stages *s)
+{
+	const bool has_more = has_more_than_known(l, s);
+
+	if (!l->is_initrd_done)
+		load_unpack_initrd(l, &s->outline);
+	if (has_more && run_in_known_ram(l, s))
+		return;
+	run_stages(l, s);
+	if (has_more && s->outline.error == 0 && s->settled.error == 0)
+		warn(&s->settled, "load/beyond-known-ram",
+		     "the memory map has %zu ranges, of which every kernel takes the first %d, and "
+		     "there is not room for all in these: a kernel that is built without NUMA may "
+		     "not start", l->target.n_map, MAP_ENTRIES_KNOWN);
 }

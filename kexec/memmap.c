@@ -176,6 +176,15 @@ int memmap_ranges(const struct mem_entry *map, size_t n, uint32_t type, struct a
 	return 0;
 }
 
+phys_t memmap_end(const struct mem_entry *map, size_t n)
+{
+	phys_t end = 0;
+
+	for (size_t i = 0; i < n; i++)
+		end = max_u64(end, map[i].range.end);
+	return end;
+}
+
 /* ---- texts ---------------------------------------------------------------------------------- */
 
 bool memmap_range(uint64_t first, uint64_t last, struct range *ret)

@@ -36,6 +36,8 @@ must_check int memmap_normalize(struct memmap *m, struct diag *diag);
 /* The ranges of one type; a normal list from a normal map. -ENOMEM. */
 must_check int memmap_ranges(const struct mem_entry *map, size_t n, uint32_t type,
 			     struct arena *a, struct range_list *ret, struct diag *diag);
+/* Where the highest of them ends. */
+phys_t memmap_end(const struct mem_entry *map, size_t n);
 
 /* An inclusive end, as /proc and /sys print it, becomes a half open range. False for a start beyond
  * the end and for the one end that has no successor. */

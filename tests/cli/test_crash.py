@@ -81,6 +81,17 @@ def test_machine(folder, name):
     assert plan.is_direct and plan["kaslr"]["drawn"]
 
 
+def test_ram_comes_first(folder):
+    """A kernel that takes 128 ranges of 300 has to be told of the reservation, which is behind them."""
+    machine = Machine(in_pieces(299), crash_kernel=LOW)
+    plan = plan_of(machine, folder)
+    check(plan, machine)
+    kinds = [entry["type"] for entry in plan["e820"]["entries"]]
+    n_ram = kinds.count(RAM)
+    assert len(kinds) > 300 and kinds[:n_ram] == [RAM] * n_ram
+    assert any(a <= LOW[0] < b for a, b in ram_of_map(plan))
+
+
 def test_borders_within_pages(folder):
     check(plan_of(KEPT_AT_ODD, folder), KEPT_AT_ODD)
 

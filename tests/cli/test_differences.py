@@ -34,6 +34,8 @@ SHOWN = {
     "A unified kernel image (UKI)": "tests/vm/test_uki.py test_by_ukify",
     "`--args-none` goes through purgatory": "tests/cli/test_multiboot.py test_program",
     "Multiboot 2: the ACPI root pointer": "tests/unit/test_multiboot.c test_2",
+    "With more than 128 memory ranges": "tests/cli/test_plans.py "
+                                        "test_segments_lie_in_what_every_kernel_knows",
     "A 32-bit kernel can load kernels only": "tests/vm/test_32bit.py test_a_cpu_without_long_mode",
     "Purgatory resets the machine": "tests/vm/test_integrity.py test_damage",
     "Purgatory speaks": "tests/unit/test_purgatory.c test_quiet",

@@ -151,6 +151,20 @@ def test_segments_lie_in_memory_that_is_handed_on(folder):
     assert len(told) < sum(kind == RAM for _, _, kind in machine.entries)
 
 
+@pytest.mark.parametrize("words, is_known", [((), True), (("--enter=64",), True), (("--mem-min=400M",), False)])
+def test_segments_lie_in_what_every_kernel_knows(folder, words, is_known):
+    """A kernel without NUMA forgets what is beyond 131 ranges. Where that is not to be had, it is said."""
+    machine = Machine(in_pieces(199))
+    plan = plans.of(machine.write(folder / "host"), images.path("6.1-cloud"), f"--initrd={initrd(folder)}", *words,
+                    machine=machine, warns=None if is_known else "load/beyond-known-ram")
+    entries = plan["e820"]["entries"]
+    assert len(entries) > 400
+    end = int(entries[127]["end"], 16)
+    assert all((at_end <= end) == is_known for _, at_end, _ in plan.windows)
+    assert ("load/known-ram" in plan.notes) == is_known
+    assert plan.notes.count("load/beyond-known-ram") == (not is_known)
+
+
 # ----------------------------------------------------------------------------------- same and other
 
 

@@ -25,6 +25,7 @@
  *	symbols			what is in /proc/kallsyms, in short: one line of JSON
  *	trace PATH		a sum of the file's bytes, the time stamp counter, the zero page: one
  *				line of JSON
+ *	bind FROM TO		what is in the folder FROM is seen in TO, too
  *	load-module PATH	loads a kernel module
  *	mark SEED		fills pages of memory with what only SEED gives, for vmcore to find
  *	vmcore SEED A B		reads all of /proc/vmcore: its structure, marked pages, and whether
@@ -595,6 +596,12 @@ static void do_run(long expected, char **argv)
 		       WEXITSTATUS(status), expected);
 }
 
+static void do_bind(char **words)
+{
+	if (!words[1] || !words[2] || mount(words[1], words[2], NULL, MS_BIND, NULL))
+		failed("bind %s: %m", words[1] ? words[1] : "what?");
+}
+
 static void do_write(char **words)
 {
 	int fd;
@@ -1039,6 +1046,8 @@ static void do_command(char **words)
 		do_symbol(words);
 	} else if (!strcmp(verb, "trace")) {
 		do_trace(words);
+	} else if (!strcmp(verb, "bind")) {
+		do_bind(words);
 	} else if (!strcmp(verb, "load-module")) {
 		do_load_module(words);
 	} else if (!strcmp(verb, "mark")) {

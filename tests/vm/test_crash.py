@@ -47,6 +47,9 @@ NMI = Trigger("wait", "NMI: Not continuing", nmi=True,
 # What the machine has and what it keeps for a crash kernel, in MiB.
 RESERVATIONS = {
     "small": (384, "crashkernel=112M", 112),
+    "half of 256": (256, "crashkernel=136M", 136),
+    "third of 256": (256, "crashkernel=96M", 96),
+    "pieces": (768, "crashkernel=136M", 136),
     "low": (1024, "crashkernel=256M", 256),
     "high": (6144, "crashkernel=256M,high crashkernel=72M,low", 328),
     "cma": (1024, "crashkernel=144M crashkernel=128M,cma", 272),

@@ -10,6 +10,7 @@
 #include "arch/x86/pvh.h"
 #include "arch/x86/real_mode.h"
 #include "arch/x86/subarch.h"
+#include "memmap.h"
 
 struct bzimage_plan {
 	struct bzimage image;
@@ -149,7 +150,7 @@ static int try_direct(struct bzimage_plan *own, const struct request *req,
 static phys_t end_of_known_ram(const struct params_layout *layout, const struct facts *facts)
 {
 	if (layout->n_e820 < facts->n_map)
-		return layout->e820[layout->n_e820 - 1].range.end;
+		return memmap_end(layout->e820, layout->n_e820);
 	return BZIMAGE_END;
 }
 

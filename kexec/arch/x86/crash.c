@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/x86/boot_params.h"
 #include "arch/x86/bzimage.h"
 #include "arch/x86/elfcorehdr.h"
 #include "checked.h"
@@ -255,6 +256,25 @@ static uint32_t type_for_capture(uint32_t type)
 	return type == (uint32_t)MEM_SOFT_RESERVED ? MEM_RESERVED : type;
 }
 
+/* A kernel that takes few ranges takes the first: of those it needs its RAM. */
+static int put_ram_first(struct memmap *m, struct arena *a)
+{
+	struct mem_entry *old;
+	size_t n = 0;
+
+	if (m->n <= E820_TABLE_MAX)
+		return 0;
+	old = arena_alloc_array(a, m->n, sizeof(*old));
+	if (!old)
+		return -ENOMEM;
+	memcpy(old, m->entries, m->n * sizeof(*old));
+	for (int is_rest = 0; is_rest < 2; is_rest++)
+		for (size_t i = 0; i < m->n; i++)
+			if ((old[i].type != MEM_RAM) == is_rest)
+				m->entries[n++] = old[i];
+	return 0;
+}
+
 static int make_map(const struct facts *facts, struct arena *a, struct facts *capture,
 		    struct diag *diag)
 {
@@ -269,6 +289,8 @@ static int make_map(const struct facts *facts, struct arena *a, struct facts *ca
 				       type_for_capture(facts->map[i].type), diag);
 	if (r == 0)
 		r = memmap_normalize(&m, diag);
+	if (r == 0 && put_ram_first(&m, a) < 0)
+		r = fail_nomem(diag);
 	capture->map = m.entries;
 	capture->n_map = m.n;
 	return r;

@@ -9,6 +9,7 @@
 #include "arch/x86/boot_params.h"
 #include "arch/x86/direct.h"
 #include "elf_note.h"
+#include "memmap.h"
 #include "wire/pvh.h"
 
 #define LOWEST_SEGMENT	MIB
@@ -179,7 +180,7 @@ static struct layout lay_out(const struct request *req, const struct facts *fact
 /* What is beyond its last known range is no memory to the next kernel. */
 static phys_t known_end(const struct layout *l, const struct facts *facts)
 {
-	return l->n_memory < facts->n_map ? facts->map[l->n_memory - 1].range.end : 4 * GIB;
+	return l->n_memory < facts->n_map ? memmap_end(facts->map, l->n_memory) : 4 * GIB;
 }
 
 static int plan_kernel(const struct pvh_own *own, phys_t end, struct plan *plan, struct diag *diag)
