@@ -10,6 +10,7 @@ import pytest
 
 from guest import Guest, Machine, initramfs, initrd_parts, kernel, kexec_files
 from test_boot import check_facts
+from test_crash import symbol
 from test_integrity import AtPurgatory, RESET_LIMIT
 
 FIRST = "6.1-cloud"
@@ -116,3 +117,56 @@ def test_bios_is_gone(vector, log_folder):
         at.guest.expect(rf"kexec: no BIOS for the real mode entry: interrupt {vector:#x} leads to",
                         seconds=RESET_LIMIT)
         at.guest.wait_reset(RESET_LIMIT)
+
+
+class A20:
+    """The line by which the machine tells an odd MiB from an even one, switched as firmware does it."""
+
+    def __init__(self, at):
+        self._at = at
+
+    def switch(self, is_on):
+        self._at.guest.monitor("human-monitor-command", **{"command-line": f"o /b 0x92 {2 * is_on}"})
+
+    @property
+    def is_on(self):
+        """Does the CPU, which has no page tables, see two places in memory, not one twice?"""
+        self._at.gdb.address_virtually(True)
+        found = [self._at.gdb.read(address, 64) for address in (0x400, 0x100400)]
+        self._at.gdb.address_virtually(False)
+        return found[0] != found[1]
+
+
+def test_a20_off(log_folder):
+    """The setup code finds the line off, and switches it on before it jumps to its kernel."""
+    with AtPurgatory(log_folder, options="--enter=16") as at:
+        at.run_to_kernel()
+        assert at.gdb.registers().is_real_mode
+        line = A20(at)
+        assert line.is_on
+        line.switch(False)
+        assert not line.is_on
+        kernel_segment, = (s for s in at.plan["segments"] if s["name"] == "kernel")
+        at.run_to(int(kernel_segment["addr"], 0))
+        assert not at.gdb.registers().is_real_mode
+        assert line.is_on
+        at.gdb.resume()
+        at.guest.expect("NG-PROOF second")
+
+
+@pytest.mark.long_form
+@pytest.mark.parametrize("limit, is_named", [("--mem-max=0x1e100000", True), ("--mem-max=0x1e000000", False)])
+def test_a20_off_in_purgatory(limit, is_named, log_folder):
+    """No running kernel is without that line: it lives in both halves of memory. Where purgatory itself is in the
+    half that is left, it names what it does not see. Else the CPU finds neither code nor tables, and resets."""
+    with AtPurgatory(log_folder, options=limit) as at:
+        purgatory, = (int(s["addr"], 0) for s in at.plan["segments"] if s["name"] == "purgatory")
+        assert purgatory >> 20 & 1 != is_named
+        at.run_to(purgatory + symbol("verify_regions"))     # by its own page tables
+        A20(at).switch(False)
+        at.gdb.resume()
+        if is_named:
+            at.guest.expect("kexec: segment kernel is damaged", seconds=RESET_LIMIT)
+        at.guest.wait_reset(RESET_LIMIT)
+        text = "\n".join(line for _, line in at.guest.lines)
+        assert ("is damaged" in text) == is_named and "intact" not in text
