@@ -26,10 +26,17 @@ static int read_parts(const struct host_tree *t, struct arena *a, struct facts *
 	}
 	return 0;
 }
-/* Files without which a plan is as good. A driver may give EIO for an attribute of its own. */
+/* Files without which a plan is as good. A driver may give EIO for an attribute of its own, as may
+ * firmware for a variable. */
 static bool is_decoration(const char *path)
 {
-	return strncmp(path, "sys/class/", 10) == 0 || strncmp(path, "sys/devices/", 12) == 0;
+	static const char *const folders[] = { "sys/class/", "sys/devices/",
+					       "sys/firmware/efi/efivars/" };
+
+	for (size_t i = 0; i < array_len(folders); i++)
+		if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+			return true;
+	return false;
 }
 
 static bool is_exhausted(int error)

@@ -2,6 +2,7 @@
 """--check, --show and --last, on this machine as nobody and on machines that are made up."""
 
 import gzip
+import shutil
 import struct
 
 import pytest
@@ -124,6 +125,23 @@ def test_containers(tree):
     (root / "proc/self/ns/pid").unlink()
     (root / "proc/self/ns/pid").symlink_to("pid:[4026532998]")
     assert check(option, status=1)[1]["namespaces"] == ("warning", "check/pid-namespace")
+
+
+def failing(path, call, error):
+    """strace, which has this call fail for this file."""
+    strace = shutil.which("strace")
+    assert strace, "strace is not installed"
+    return (strace, "-f", "-o", "/dev/null", "-P", str(path), "-e", f"trace={call}", "-e", f"inject={call}:error={error}")
+
+
+def test_what_cannot_be_read(tree):
+    """Of the machine it is a failure; firmware that does not give a variable says nothing of a load."""
+    option, put, root = tree
+    put(SECURE_BOOT, b"\6\0\0\0\0")
+    between = failing(root / "proc/self/status", "read", "EIO")
+    said = run("--check", option, between=between).failed("host/unreadable")
+    assert "/proc/self/status" in said
+    assert run("--check", option, between=failing(root / SECURE_BOOT, "read", "EIO")).status == 0
 
 
 def test_here_as_nobody():
