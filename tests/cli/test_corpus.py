@@ -60,11 +60,12 @@ def test_group(folder, group):
 
 
 # The other ways through the same readers: what is run, the statuses of one that is not refused, and its memory.
-# A rehearsal judges the plan, which is made first, and what these images have for a stub is no kernel's: unknown.
+# A rehearsal judges the plan, which is made first. What these images have for a stub is int3: that is bad, or unknown
+# where the plan does not depend on it.
 MODES = {
     "--inspect": (["--inspect", "{host}", "{}"], (0,), 288 << 20),
     "--export": (["--export=elf", "-o", "{out}", "{host}", "{}"], (0,), RSS_MAX),
-    "--rehearse": (["--dry-run", "--rehearse", "--time-limit=20", "{host}", "{}"], (0, 2), RSS_MAX),
+    "--rehearse": (["--dry-run", "--rehearse", "--time-limit=20", "{host}", "{}"], (0, 1, 2), RSS_MAX),
 }
 STEP = 23  # of the short form: each so many-th case
 ADDRESS_SPACE = 64 << 40  # a rehearsal maps the machine's
@@ -98,7 +99,7 @@ def test_other_modes(request, folder, mode):
     out = made / "out"
     words, statuses, rss_max = MODES[mode]
     argv = command([word.replace("{host}", host).replace("{out}", str(out)) for word in words])
-    limits = verdicts.Limits(seconds=60, memory=ADDRESS_SPACE, accept=statuses, refuse=(255,))
+    limits = verdicts.Limits(seconds=120, memory=ADDRESS_SPACE, accept=statuses, refuse=(255,))
     chosen = [case for group in CASES.values() for case in group]
     wrong = []
     for case in chosen if request.config.getoption("long") else chosen[::STEP]:
