@@ -23,6 +23,7 @@ SECOND = "6.12-amd64"
 
 BOOTS_AS_EVER = re.compile(r"^kexec: \d segments intact, starting kernel\r?$", re.M)
 PAGE_LEN = 4096
+HANDOFF_VERIFIED = 0x2d4    # bytes of struct handoff that the loader writes, its own checksum among them
 
 
 class Places:
@@ -46,11 +47,11 @@ class Places:
     def handoff(self, step):
         """All that the loader wrote into it. A wrong magic or length is a handoff of another version."""
         start = self.at.at["handoff"]
-        for address in range(start, start + 0x2d4, step):
+        for address in range(start, start + HANDOFF_VERIFIED, step):
             yield "purgatory, handoff", address, "data"
 
     def zeros(self, step):
-        handoff = range(self.at.at["handoff"], self.at.at["handoff"] + 0x2d4)
+        handoff = range(self.at.at["handoff"], self.at.at["handoff"] + HANDOFF_VERIFIED)
         for address in range(self.file_end, self.image_end, step):
             if address not in handoff:
                 yield "purgatory, zeros", address, "zeros"
@@ -206,23 +207,35 @@ def test_each_range_after_a_panic(first, elfcorehdr, log_folder):
                    *places.handoff(29), *places.tables(1021)])
 
 
+def verified(at, name):
+    """Ranges of a segment that are verified, by offset; of purgatory those that it does not run first."""
+    start, length, _ = at.segment(name)
+    if name != "purgatory":
+        return [(0, length)]
+    found = {symbol: at.at[symbol] - start for symbol in ("core_end", "image_file_end", "handoff", "image_end")}
+    return [(found["core_end"], found["image_file_end"]),
+            (found["handoff"], found["handoff"] + HANDOFF_VERIFIED), (found["image_end"], length)]
+
+
 def staged_pages(at, n):
-    """Pages of each segment: its name, the page, and how much of it is verified."""
+    """Pages of each segment: its name, the page, and where it is verified up to."""
     for name in ("kernel", "initrd", "params", "purgatory"):
         start, length, _ = at.segment(name)
         n_pages = -(-length // PAGE_LEN)
         for i in sorted({k * (n_pages - 1) // max(n - 1, 1) for k in range(n)}):
             page = at.guest.memory(start + i * PAGE_LEN, PAGE_LEN)
+            begin = i * PAGE_LEN
+            ends = [min(to - begin, PAGE_LEN) for at_begin, to in verified(at, name)
+                    if at_begin + 64 < begin + PAGE_LEN and begin + 64 < to]
             # One that has nothing in it is everywhere.
-            if page.strip(b"\0"):
-                yield name, page, min(length - i * PAGE_LEN, PAGE_LEN)
+            if ends and page.strip(b"\0"):
+                yield name, page, ends[-1]
 
 
 def damage_before_the_jump(at, n):
     """Damages pages while they wait to be copied; where that is they do not tell, so they are looked for."""
     wrong, n_damaged = [], 0
     for i, (name, page, length) in enumerate(list(staged_pages(at, n))):
-        # Not in what purgatory runs first: head and core.
         offset = length - 1 - 7 * i % 64
         n_found, outcome = at.damage_before((offset, page), 1 << i % 8)
         n_damaged += 1
