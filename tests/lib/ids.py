@@ -63,7 +63,8 @@ def found():
     def add(name, kind, text):
         one = said.setdefault(name, Said(name, set(), []))
         one.kinds.add(kind)
-        if text and text not in one.texts:
+        # What follows in a list of ids is no text.
+        if text and text not in one.texts and not re.fullmatch(ID, f'"{text}"'):
             one.texts.append(text)
 
     for path in sorted((TOP / "kexec").rglob("*.c")):
