@@ -194,6 +194,12 @@ static void check_ima(const struct check_input *in, struct check_finding *f)
 		      by_arch ? ", because of Secure Boot" : "");
 		advise(f, "use -s, which hands the kernel the file itself, with a signed kernel");
 		f->forbids = CHECK_LOAD | CHECK_CRASH_LOAD;
+	} else if (m->is_ima_policy_gone) {
+		found(f, CHECK_UNKNOWN, "check/ima-unknown",
+		      "a policy was written for IMA, and cannot be read: it may want kernels "
+		      "appraised");
+		advise(f, "only a load would show");
+		f->doubts = CHECK_LOADS | CHECK_CRASH_LOADS;
 	} else if (in->facts->policy.is_ima_active) {
 		fine(f, "IMA measures; -l uses kexec_file_load, which hands its list on");
 	} else if (m->ima_appraises == TRI_UNKNOWN) {

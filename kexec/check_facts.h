@@ -57,6 +57,7 @@ struct check_facts {
 	bool has_kexec;			/* the running kernel says what is loaded */
 	enum tri secure_boot;		/* the firmware's switch */
 	enum tri ima_appraises;		/* IMA's policy wants kernels appraised */
+	bool is_ima_policy_gone;	/* one was loaded, and there is nothing to read of it */
 	bool has_crash_size;
 	uint64_t crash_size;		/* bytes reserved, as any user may read it */
 };

@@ -9,6 +9,7 @@
 
 #define LOG_LINES_MAX	8
 #define LOG_LINE_MAX	300
+#define UNLOAD_BY_FILE	"leave -c out: kexec_file_load may unload where kexec_load may not"
 
 static const char *attempt_name(enum attempt attempt)
 {
@@ -48,10 +49,31 @@ static bool is_limit_used_up(enum attempt attempt, const struct policy_facts *po
 	return policy->has_load_limit && policy->load_limit == 0;
 }
 
+static bool is_unload(enum attempt attempt)
+{
+	return attempt == ATTEMPT_UNLOAD || attempt == ATTEMPT_CRASH_UNLOAD;
+}
+
 static bool is_signature_error(int error)
 {
 	return error == EKEYREJECTED || error == ENOKEY || error == ENOPKG || error == EBADMSG ||
-	       error == ENODATA || error == EKEYEXPIRED || error == EKEYREVOKED;
+	       error == ENODATA || error == EKEYEXPIRED || error == EKEYREVOKED ||
+	       error == ELIBBAD;
+}
+
+/* crypto/asymmetric_keys/verify_pefile.c; strerror() has these words for something else. */
+static const char *signature_text(int error)
+{
+	switch (error) {
+	case ENODATA:
+		return "the image has none";
+	case ELIBBAD:
+		return "the image has no PE header, or a damaged one, so none could be found";
+	case ENOKEY:
+		return "the running kernel has no key that made it";
+	default:
+		return strerror(error);
+	}
 }
 
 static unsigned int calls_of(enum attempt attempt)
@@ -89,7 +111,10 @@ static bool explain_by_checks(enum attempt attempt, int error, const struct chec
 		if (!(f.forbids & calls_of(attempt)))
 			continue;
 		fail(diag, error, f.id, "%s was refused: %s", attempt_name(attempt), f.text);
-		if (f.advice[0] != '\0')
+		/* It is about files, which unloading has none of. */
+		if (is_unload(attempt) && f.forbids == (CHECK_LOAD | CHECK_CRASH_LOAD))
+			fail_advise(diag, UNLOAD_BY_FILE);
+		else if (f.advice[0] != '\0')
 			fail_advise(diag, "%s", f.advice);
 		return true;
 	}
@@ -119,12 +144,42 @@ static int explain_eperm(enum attempt attempt, const struct check_input *in, str
 				 "log (dmesg)");
 }
 
+static int explain_eacces(enum attempt attempt, const struct check_facts *more, struct diag *diag)
+{
+	const char *name = attempt_name(attempt);
+
+	if (is_file_load(attempt) && (more->ima_appraises == TRI_YES || more->is_ima_policy_gone)) {
+		fail(diag, EACCES, "kernel/not-appraised",
+		     "kexec_file_load was refused%s: IMA appraises kernels, and the kernel or the "
+		     "initrd has no signature, or no hash, that it takes",
+		     more->ima_appraises == TRI_YES ? "" : ", most likely by IMA's policy");
+		return fail_advise(
+			diag, "the kernel log has the reason (dmesg, cause=); sign the file with a "
+			      "key of the running kernel's (evmctl ima_sign); what is joined or "
+			      "unpacked on the way has no signature");
+	}
+	if (is_file_load(attempt)) {
+		fail(diag, EACCES, "kernel/access",
+		     "kexec_file_load was refused by a security module");
+		return fail_advise(diag, "look for a denial in the kernel log (dmesg), or in that of "
+					 "the audit system");
+	}
+	/* arch_ima_get_secureboot() in ima_load_data(), without a policy. */
+	fail(diag, EACCES, "kernel/access", "%s was refused by a security module (%s)", name,
+	     more->secure_boot == TRI_YES ? "Secure Boot is on: files with a signature only" :
+					    "an IMA policy asks for a file to appraise");
+	return fail_advise(diag, is_unload(attempt) ? UNLOAD_BY_FILE :
+						      "use -s, which hands the kernel the file itself");
+}
+
 static int explain_file_load(int error, struct diag *diag)
 {
 	if (is_signature_error(error)) {
 		fail(diag, error, "kernel/signature",
-		     "kexec_file_load refused the kernel's signature: %s", strerror(error));
-		return fail_advise(diag, "load a kernel signed by a key that this machine trusts");
+		     "kexec_file_load refused the kernel's signature: %s", signature_text(error));
+		return fail_advise(diag, "load a kernel signed by a key that this machine trusts (db, "
+					 "MOK); of several signatures in an image the first counts "
+					 "(sbattach --remove)");
 	}
 	if (error == ENOEXEC) {
 		fail(diag, error, "kernel/file-format",
@@ -186,12 +241,6 @@ static int explain_common(enum attempt attempt, int error, const struct facts *f
 	const char *name = attempt_name(attempt);
 
 	switch (error) {
-	case EACCES:
-		fail(diag, error, "kernel/access",
-		     "%s was refused by a security module (an IMA policy asks for a file to "
-		     "appraise)",
-		     name);
-		return fail_advise(diag, "use -s, which hands the kernel the file itself");
 	case ENOSYS:
 		fail(diag, error, "kernel/no-syscall", "the running kernel (%s) has no %s%s",
 		     facts->release, name, sizeof(long) == 4 ? " for 32-bit programs" : "");
@@ -231,6 +280,8 @@ int explain_failure(enum attempt attempt, int error, const struct check_input *i
 		return -error;
 	if (error == EPERM)
 		return explain_eperm(attempt, in, diag);
+	if (error == EACCES)
+		return explain_eacces(attempt, in->more, diag);
 	if (is_for_crash(attempt) && explain_crash(attempt, error, facts, diag) < 0)
 		return -error;
 	if (is_file_load(attempt) && explain_file_load(error, diag) < 0)

@@ -118,6 +118,23 @@ int host_is_loaded(const char *root, bool crash, bool *ret)
 	return 0;
 }
 
+void host_read_policy_again(const char *root, struct facts *f)
+{
+	const struct policy_facts before = f->policy;
+	struct host_trouble trouble = { 0 };
+	struct diag ignored;
+	struct host_tree tree;
+
+	if (host_tree_open(root, &tree) < 0)
+		return;
+	tree.trouble = &trouble;
+	diag_init(&ignored, NULL);
+	/* It allocates nothing. */
+	if (host_read_policy(&tree, NULL, f, &ignored) < 0 || trouble.error != 0)
+		f->policy = before;
+	host_tree_close(&tree);
+}
+
 bool host_find_xen(const char *root, struct arena *a, struct facts *f)
 {
 	struct host_tree tree;

@@ -52,6 +52,10 @@ must_check int host_withhold_efi_tables(const char *root, struct facts *f, struc
  * say: /sys/kernel/kexec_loaded is not there or not readable, or is neither 0 nor 1. */
 must_check int host_is_loaded(const char *root, bool crash, bool *ret);
 
+/* Only facts->policy, of this moment: limits count down, and somebody may have locked it down. What
+ * cannot be read, though it is there, leaves all of it as it was. */
+void host_read_policy_again(const char *root, struct facts *f);
+
 /* Only facts->xen. False: this is no dom0 of a Xen host. */
 bool host_find_xen(const char *root, struct arena *a, struct facts *f);
 

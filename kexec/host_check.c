@@ -170,8 +170,10 @@ static enum tri read_secure_boot(const struct host_tree *t, const struct facts *
 	return f->efi.is_booted ? TRI_UNKNOWN : TRI_NO;
 }
 
-/* "appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig"; the file can seldom be read. */
-static enum tri read_ima(const struct host_tree *t, struct arena *a)
+/* "appraise func=KEXEC_KERNEL_CHECK appraise_type=imasig"; the file can seldom be read. Where it can be
+ * neither read nor written a second time, it goes away with the policy that is written
+ * (security/integrity/ima/ima_fs.c, ima_release_policy()). */
+static enum tri read_ima(const struct host_tree *t, struct arena *a, bool *ret_is_gone)
 {
 	struct span text, line, first;
 	int r;
@@ -179,6 +181,7 @@ static enum tri read_ima(const struct host_tree *t, struct arena *a)
 	if (!host_has_directory(t, "sys/kernel/security/ima"))
 		return TRI_NO;
 	r = host_file_read_start(t, a, POLICY_LEN_MAX, &text, "sys/kernel/security/ima/policy");
+	*ret_is_gone = r == -ENOENT;
 	if (r < 0)
 		return TRI_UNKNOWN;
 	while (text_next_line(&text, &line))
@@ -257,7 +260,7 @@ int host_read_check(const char *root, const struct facts *facts, struct arena *a
 		c.has_kexec = read_kexec_number(&tree, "loaded", &ignored);
 		c.has_crash_size = read_kexec_number(&tree, "crash_size", &c.crash_size);
 		c.secure_boot = read_secure_boot(&tree, facts);
-		c.ima_appraises = read_ima(&tree, a);
+		c.ima_appraises = read_ima(&tree, a, &c.is_ima_policy_gone);
 	}
 	host_tree_close(&tree);
 	if (r < 0)

@@ -96,6 +96,8 @@ static int load_into_kernel(struct load *l, struct diag *diag)
 	struct kmsg log;
 	int r;
 
+	/* What is read after a call may be what the call itself has used up. */
+	host_read_policy_again("", &l->facts);
 	explain_listen(&log);
 	r = sys_kexec_load(&l->plan);
 	if (r < 0)
@@ -163,7 +165,7 @@ static int open_for_kernel(const struct load *l, int *ret_kernel, int *ret_initr
 static int explain_file_load(const struct load *l, int error, struct diag *diag)
 {
 	static const char *const ids[] = { "kernel/signature", "kernel/lockdown-signature",
-					   "kernel/access" };
+					   "kernel/not-appraised", "kernel/access" };
 	bool is_about_trust = false;
 	struct diag why;
 
@@ -200,6 +202,7 @@ static int load_by_file(struct load *l, struct diag *diag)
 		return r;
 	progress_stage(&l->progress, PROGRESS_HANDING_OVER);
 	record_turn_begin(&l->turn, o->load_crash);
+	host_read_policy_again("", &l->facts);
 	explain_listen(&log);
 	r = sys_kexec_file_load(&call);
 	if (r < 0)
@@ -310,7 +313,28 @@ static int load_by_either(struct load *l, struct diag *diag)
 	return 0;
 }
 
-int load_commit(struct load *l, int *ret_status, struct diag *diag)
+/* Does the running kernel say so? It may not be asked, or not be heard. */
+static bool crash_kernel_is(bool there)
+{
+	bool is_loaded;
+
+	return host_is_loaded("", true, &is_loaded) == 0 && is_loaded == there;
+}
+
+/* Both calls free what is loaded for a panic before they look at what is to replace it, signatures
+ * included (kernel/kexec.c, do_kexec_load(); kernel/kexec_file.c). */
+static void tell_if_gone(struct load *l, struct diag *diag)
+{
+	if (!crash_kernel_is(false))
+		return;
+	if (!record_remove(true))
+		record_turn_leave(&l->turn);
+	warn(diag, "load/crash-kernel-gone",
+	     "what was loaded for a panic before is gone, as the running kernel drops it before it "
+	     "looks at something new: load it again");
+}
+
+static int commit(struct load *l, int *ret_status, struct diag *diag)
 {
 	int r;
 
@@ -330,6 +354,16 @@ int load_commit(struct load *l, int *ret_status, struct diag *diag)
 	default:
 		return load_by_either(l, diag);
 	}
+}
+
+int load_commit(struct load *l, int *ret_status, struct diag *diag)
+{
+	const bool had_crash_kernel = l->options->load_crash && crash_kernel_is(true);
+	int r = commit(l, ret_status, diag);
+
+	if (r < 0 && had_crash_kernel)
+		tell_if_gone(l, diag);
+	return r;
 }
 
 static int find_entry(const struct load *l, phys_t *ret, struct diag *diag)
@@ -407,22 +441,32 @@ static int unload_from_xen(const struct facts *facts, bool crash, struct diag *d
 	return r;
 }
 
+/* Under lockdown only the file call may unload; the other would only count against a limit. */
+static int unload(enum call call, bool crash, bool is_locked_down)
+{
+	const bool is_file_first = call == CALL_FILE || (is_locked_down && call != CALL_LOAD);
+	int r = is_file_first ? sys_kexec_file_unload(crash) : sys_kexec_unload(crash);
+
+	if (r < 0 && call == CALL_AUTO && !is_file_first)
+		r = sys_kexec_file_unload(crash);
+	return r;
+}
+
 int load_unload(const struct options *o, struct arena *a, int *ret_status, struct diag *diag)
 {
-	struct facts facts = { .release = "?" };
+	struct facts facts = { .release = "?", .cmdline = "" };
 	struct record_turn turn = { 0 };
+	struct policy_facts policy;
 	struct diag ignored;
-	int r = -ENOSYS;
+	int r;
 
 	*ret_status = STATUS_FAILED;
 	if (host_find_xen("", a, &facts))
 		return unload_from_xen(&facts, o->unload_crash, diag);
 	record_turn_begin(&turn, o->unload_crash);
-	if (o->call != CALL_FILE)
-		r = sys_kexec_unload(o->unload_crash);
-	/* Under lockdown only the file call may unload. */
-	if (r < 0 && o->call != CALL_LOAD)
-		r = sys_kexec_file_unload(o->unload_crash);
+	host_read_policy_again("", &facts);
+	policy = facts.policy;
+	r = unload(o->call, o->unload_crash, facts_locked_down(&facts));
 	/* A record that stays tells of what is not loaded: so does the mark beside it. */
 	if (r == 0 && !record_remove(o->unload_crash))
 		record_turn_leave(&turn);
@@ -432,6 +476,7 @@ int load_unload(const struct options *o, struct arena *a, int *ret_status, struc
 	diag_init(&ignored, NULL);
 	if (host_read("", a, &facts, &ignored) < 0)
 		facts.release = "?";
+	facts.policy = policy;	/* as it was then */
 	return explain_here(o->unload_crash ? ATTEMPT_CRASH_UNLOAD : ATTEMPT_UNLOAD, -r, &facts,
 			    diag);
 }

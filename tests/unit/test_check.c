@@ -139,6 +139,9 @@ static void test_ima(void **state)
 	verdicts_are(CHECK_WARNING, CHECK_WARNING, CHECK_OK);
 	more.ima_appraises = TRI_UNKNOWN;
 	finding_is("ima", CHECK_OK, "check/ok");
+	more.is_ima_policy_gone = true;
+	finding_is("ima", CHECK_UNKNOWN, "check/ima-unknown");
+	verdicts_are(CHECK_UNKNOWN, CHECK_UNKNOWN, CHECK_UNKNOWN);
 	more.secure_boot = TRI_YES;	/* CONFIG_IMA_ARCH_POLICY */
 	finding_is("ima", CHECK_WARNING, "kernel/ima");
 }

@@ -80,11 +80,57 @@ static void test_same_words_as_check(void **state)
 	says(ATTEMPT_KEXEC_LOAD, EPERM, true, "kernel/filtered");
 	more.ima_appraises = TRI_YES;
 	says(ATTEMPT_KEXEC_LOAD, EACCES, true, "kernel/ima");
-	says(ATTEMPT_KEXEC_FILE_LOAD, EACCES, true, "kernel/access");
 	more.config.source = "/boot/config";
 	says(ATTEMPT_KEXEC_LOAD, ENOSYS, true, "kernel/no-syscall");
 	more.config.is_set[CONFIG_KEXEC_FILE] = true;
 	says(ATTEMPT_KEXEC_LOAD, ENOSYS, true, "kernel/no-syscall");
+}
+
+static void test_signatures(void **state)
+{
+	static const int errors[] = { EKEYREJECTED, ENOKEY, ENOPKG, EBADMSG, ENODATA, EKEYEXPIRED,
+				      EKEYREVOKED, ELIBBAD };
+
+	(void)state;
+	for (size_t i = 0; i < array_len(errors); i++) {
+		says(ATTEMPT_KEXEC_FILE_LOAD, errors[i], true, "kernel/signature");
+		assert_true(explain_is_final(ATTEMPT_KEXEC_FILE_LOAD, errors[i], true, &facts));
+		assert_false(explain_is_final(ATTEMPT_KEXEC_LOAD, errors[i], true, &facts));
+		/* "Accessing a corrupted shared library" */
+		assert_null(strstr(diag.text, "library"));
+	}
+}
+
+/* Which advice helps depends on what was refused: "use -s" is none to who did. */
+static void test_advice(void **state)
+{
+	(void)state;
+	says(ATTEMPT_KEXEC_LOAD, EACCES, true, "kernel/access");
+	assert_non_null(strstr(diag.advice, "-s"));
+	more.secure_boot = TRI_YES;
+	says(ATTEMPT_KEXEC_LOAD, EACCES, true, "kernel/access");
+	assert_non_null(strstr(diag.text, "Secure Boot"));
+	more.secure_boot = TRI_NO;
+	says(ATTEMPT_CRASH_UNLOAD, EACCES, true, "kernel/access");
+	assert_non_null(strstr(diag.advice, "leave -c out"));
+	says(ATTEMPT_KEXEC_FILE_LOAD, EACCES, true, "kernel/access");
+	assert_non_null(strstr(diag.advice, "dmesg"));
+	more.is_ima_policy_gone = true;
+	says(ATTEMPT_KEXEC_FILE_LOAD, EACCES, true, "kernel/not-appraised");
+	assert_non_null(strstr(diag.text, "most likely"));
+	more.ima_appraises = TRI_YES;
+	says(ATTEMPT_CRASH_KEXEC_FILE_LOAD, EACCES, true, "kernel/not-appraised");
+	assert_null(strstr(diag.text, "most likely"));
+	says(ATTEMPT_UNLOAD, EACCES, true, "kernel/ima");
+	assert_non_null(strstr(diag.advice, "leave -c out"));
+	facts.policy.lockdown = LOCKDOWN_CONFIDENTIALITY;
+	says(ATTEMPT_UNLOAD, EPERM, true, "kernel/lockdown");
+	assert_non_null(strstr(diag.advice, "leave -c out"));
+	says(ATTEMPT_CRASH_KEXEC_LOAD, EPERM, true, "kernel/lockdown");
+	assert_null(strstr(diag.advice, "leave -c out"));
+	facts.policy.is_load_disabled = true;
+	says(ATTEMPT_UNLOAD, EPERM, true, "kernel/load-disabled");
+	assert_non_null(strstr(diag.advice, "reboot"));
 }
 
 /* Each kind of load has its own limit. */
@@ -130,6 +176,8 @@ int main(void)
 		cmocka_unit_test_setup(test_load_for_a_panic, fresh),
 		cmocka_unit_test_setup(test_load_for_the_next_boot, fresh),
 		cmocka_unit_test_setup(test_same_words_as_check, fresh),
+		cmocka_unit_test_setup(test_signatures, fresh),
+		cmocka_unit_test_setup(test_advice, fresh),
 		cmocka_unit_test_setup(test_limits, fresh),
 		cmocka_unit_test_setup(test_what_is_final, fresh),
 	};

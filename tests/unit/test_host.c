@@ -1124,6 +1124,23 @@ static void test_load_limits(void **state)
 	assert_true(facts.policy.is_load_disabled);
 }
 
+/* Limits count down, and a lockdown comes, between the reading and the call. */
+static void test_policy_again(void **state)
+{
+	(void)state;
+	put("proc/sys/kernel/kexec_load_limit_reboot", "2\n");
+	put("proc/cmdline", "kho=on quiet\n");
+	read_again();
+	put("proc/sys/kernel/kexec_load_limit_reboot", "1\n");
+	put("sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+	host_read_policy_again(root, &facts);
+	assert_int_equal(facts.policy.load_limit, 1);
+	assert_int_equal(facts.policy.lockdown, LOCKDOWN_INTEGRITY);
+	assert_true(facts.policy.is_kho_active);
+	host_read_policy_again("/nonexistent", &facts);
+	assert_int_equal(facts.policy.load_limit, 1);
+}
+
 static void test_kho_by_command_line(void **state)
 {
 	static const struct {
@@ -1449,6 +1466,7 @@ int main(void)
 		test(test_bits_of_the_kernel),
 		test(test_lockdown),
 		test(test_load_limits),
+		test(test_policy_again),
 		test(test_kho_by_command_line),
 		test(test_kho_by_other_signs),
 		test(test_ima),
