@@ -31,6 +31,9 @@
  *	vmcore SEED A B		reads all of /proc/vmcore: its structure, marked pages, and whether
  *				"A B" is in it; one line of JSON
  *	on-cpu N COMMAND...	the command, on that CPU
+ *	without-boot COMMAND...	the command, whose program has no CAP_SYS_BOOT
+ *	as-nobody COMMAND...	the command, whose program is of a user who is not root
+ *	xattr PATH NAME HEX	gives the file an extended attribute
  *	wait			until the host sends a line
  *	await PATH TEXT		until the file is TEXT
  *	limit SECONDS		for all that follows, from here
@@ -41,7 +44,9 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -52,11 +57,13 @@
 #include <sys/klog.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -567,6 +574,23 @@ static void do_dump_tree(char **words)
 
 /* ------------------------------------------------------------------------------------ programs */
 
+/* Whose programs are run. */
+static enum whose {
+	OF_ROOT,
+	WITHOUT_BOOT,
+	OF_NOBODY,
+} whose;
+
+static void become(enum whose who)
+{
+	enum { NOBODY = 65534 };
+
+	if (who == WITHOUT_BOOT && prctl(PR_CAPBSET_DROP, CAP_SYS_BOOT))
+		failed("without-boot: %m");
+	if (who == OF_NOBODY && (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
+		failed("as-nobody: %m");
+}
+
 static void do_run(long expected, char **argv)
 {
 	int status;
@@ -581,6 +605,7 @@ static void do_run(long expected, char **argv)
 	fflush(NULL);
 	pid = fork();
 	if (!pid) {
+		become(whose);
 		execv(argv[0], argv);
 		printf("cannot run %s: %m\n", argv[0]);
 		fflush(NULL);
@@ -1000,6 +1025,30 @@ static void do_on_cpu(char **words)
 	do_command(words + 2);
 }
 
+static void do_as(enum whose who, char **words)
+{
+	if (!words[1])
+		failed("%s: no command", words[0]);
+	whose = who;
+	do_command(words + 1);
+	whose = OF_ROOT;
+}
+
+static void do_xattr(char **words)
+{
+	char bytes[256], digits[3] = "";
+	size_t n = 0;
+
+	if (!words[1] || !words[2] || !words[3])
+		failed("xattr: wants PATH NAME HEX");
+	for (const char *at = words[3]; at[0] && at[1] && n < sizeof(bytes); at += 2) {
+		memcpy(digits, at, 2);
+		bytes[n++] = (char)strtoul(digits, NULL, 16);
+	}
+	if (setxattr(words[1], words[2], bytes, n, 0))
+		failed("xattr %s of %s: %m", words[2], words[1]);
+}
+
 static void do_command(char **words)
 {
 	const char *verb = words[0];
@@ -1056,6 +1105,12 @@ static void do_command(char **words)
 		do_vmcore(words);
 	} else if (!strcmp(verb, "on-cpu")) {
 		do_on_cpu(words);
+	} else if (!strcmp(verb, "without-boot")) {
+		do_as(WITHOUT_BOOT, words);
+	} else if (!strcmp(verb, "as-nobody")) {
+		do_as(OF_NOBODY, words);
+	} else if (!strcmp(verb, "xattr")) {
+		do_xattr(words);
 	} else if (!strcmp(verb, "wait")) {
 		do_wait();
 	} else if (!strcmp(verb, "await")) {

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the machine's owner decided, and what changes under a load, is respected and said."""
+"""What is handed over decides the call, and what changes under a load is noticed and said.
+
+What the machine's owner forbids: test_refusals.py."""
 
 import pytest
 
@@ -19,37 +21,6 @@ def run_job(lines, log, first=FIRST, second=SECOND, append="", files=None, machi
                log=log) as guest:
         guest.expect("NG-PROOF done")
         return "\n".join(text for _, text in guest.lines)
-
-
-def test_load_disabled(log_folder):
-    """Refused for good, and so said; a load from before stays."""
-    text = run_job([
-        "run /sbin/kexec -l /k2 --initrd=/i2", LOADED,
-        "write /proc/sys/kernel/kexec_load_disabled 1",
-        "run-expect 255 /sbin/kexec -l /k2 --initrd=/i2",
-        "run-expect 255 /sbin/kexec -s -l /k2", "run-expect 255 /sbin/kexec -u", LOADED], log_folder)
-    assert text.count("[kernel/load-disabled]") == 3
-
-
-def test_load_limit(log_folder):
-    text = run_job(["write /proc/sys/kernel/kexec_load_limit_reboot 1",
-                    "run /sbin/kexec -l /k2", "run-expect 255 /sbin/kexec -l /k2", LOADED],
-                   log_folder, first="6.12-amd64")
-    assert text.count("[kernel/load-limit]") == 1
-
-
-def test_lockdown(log_folder):
-    """A locked down kernel takes signed images by the file call only, and -a goes there itself.
-
-    Debian's kernels trust the firmware's keys, of which this guest has none.
-    """
-    text = run_job(["run /sbin/kexec -l /k2 --initrd=/i2", LOADED,
-                    "write /sys/kernel/security/lockdown integrity",
-                    "run-expect 255 /sbin/kexec -c -l /k2",
-                    "run-expect 255 /sbin/kexec -l /k2", LOADED,
-                    "run /sbin/kexec -u", NOT_LOADED], log_folder)
-    assert text.count("[kernel/lockdown]") == 1
-    assert text.count("[kernel/lockdown-signature]") == 1
 
 
 def test_kho(log_folder):
