@@ -41,7 +41,7 @@ ifneq ($(filter -O1 -O2 -O3 -Os,$(CFLAGS)),)
 harden   += $(if $(findstring FORTIFY_SOURCE,$(CFLAGS) $(CPPFLAGS)),,-D_FORTIFY_SOURCE=2)
 endif
 link     := $(if $(STATIC),-static-pie,-pie) -Wl,-z,relro,-z,now,-z,noexecstack
-common   := -std=gnu11 $(warnings) -iquote include -iquote kexec -D_GNU_SOURCE -DKEXEC_NG_VERSION='"$(VERSION)"'
+common   := -std=gnu11 $(warnings) -iquote include -iquote kexec -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DKEXEC_NG_VERSION='"$(VERSION)"'
 # Libraries that a build can do without: each is a -DHAVE_X and an -lX, if the compiler finds header
 # and library (with STATIC=1 the static one). Without a compiler none is there.
 hash := \#
