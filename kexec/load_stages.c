@@ -5,12 +5,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "arch/x86/boot_params.h"
 #include "arch/x86/x86.h"
+#include "memmap.h"
 #include "place.h"
 #include "sys.h"
 #include "weigh.h"
-
-#define MAP_ENTRIES_KNOWN	128	/* E820_MAX_ENTRIES_ZEROPAGE of the kernel */
 
 int load_open(struct load *l, struct diag *diag)
 {
@@ -252,13 +252,13 @@ static void run_stages(struct load *l, struct stages *s)
 static bool has_more_than_known(const struct load *l, const struct stages *s)
 {
 	return !s->is_by_file && !l->crash && !l->request.preserves_context &&
-	       l->target.n_map > MAP_ENTRIES_KNOWN && l->format && !l->format->takes_modules;
+	       l->target.n_map > E820_TABLE_MAX && l->format && !l->format->takes_modules;
 }
 
 /* With that part of RAM only. Nothing is left of an attempt that fails. */
 static bool run_in_known_ram(struct load *l, struct stages *s)
 {
-	const phys_t end = l->target.map[MAP_ENTRIES_KNOWN - 1].range.end;
+	const phys_t end = memmap_end(l->target.map, E820_TABLE_MAX);
 	const struct range_list all = l->target.ram;
 	const struct initramfs unpacked = l->unpacked;
 	const struct span initrd = l->request.initrd;
@@ -280,7 +280,7 @@ static bool run_in_known_ram(struct load *l, struct stages *s)
 		diag_take_notes(&s->settled, &attempt.settled);
 		note(&s->settled, "load/known-ram",
 		     "the memory map has %zu ranges: all is put below %#" PRIx64 ", where the first "
-		     "%d are, which every kernel takes", l->target.n_map, end, MAP_ENTRIES_KNOWN);
+		     "%d are, which every kernel takes", l->target.n_map, end, E820_TABLE_MAX);
 		return true;
 	}
 	l->unpacked = unpacked;
@@ -301,5 +301,5 @@ void load_run_stages(struct load *l, struct stages *s)
 		warn(&s->settled, "load/beyond-known-ram",
 		     "the memory map has %zu ranges, of which every kernel takes the first %d, and "
 		     "there is not room for all in these: a kernel that is built without NUMA may "
-		     "not start", l->target.n_map, MAP_ENTRIES_KNOWN);
+		     "not start", l->target.n_map, E820_TABLE_MAX);
 }
