@@ -15,4 +15,19 @@
 	xor	%r15d, %r15d
 	.endm
 
+/* In purgatory, those of the 64-bit boot protocol; rsp is the end of its stack. Destroyed: flags, and
+ * DF is 0. */
+	.macro	load_registers_of_handoff
+	cld
+	lea	stack_end(%rip), %rsp
+	mov	handoff+HANDOFF_ARG(%rip), %rsi
+	mov	handoff+HANDOFF_C_ARG(%rip), %rdi
+	mov	handoff+HANDOFF_EAX(%rip), %eax
+	mov	handoff+HANDOFF_EBX(%rip), %ebx
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%ebp, %ebp
+	zero_r8_to_r15
+	.endm
+
 #endif

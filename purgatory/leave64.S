@@ -16,16 +16,7 @@
 	.globl leave64
 	.hidden leave64
 leave64:
-	cld
-	lea	stack_end(%rip), %rsp
-	mov	handoff+HANDOFF_ARG(%rip), %rsi
-	mov	handoff+HANDOFF_C_ARG(%rip), %rdi
-	mov	handoff+HANDOFF_EAX(%rip), %eax
-	mov	handoff+HANDOFF_EBX(%rip), %ebx
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%ebp, %ebp
-	zero_r8_to_r15
+	load_registers_of_handoff
 	jmp	*handoff+HANDOFF_ENTRY(%rip)
 
 	.section .note.GNU-stack, "", @progbits
