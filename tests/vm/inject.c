@@ -169,7 +169,11 @@ static int enter_call(pid_t pid, struct run *run, struct user_regs_struct *r)
 	}
 	if (run->error == 0)
 		return 0;
-	r->orig_rax = (unsigned long long)-1;
+	/* That one says no by the break as it is, which it also answers to 0. */
+	if (run->call == SYS_brk)
+		r->rdi = 0;
+	else
+		r->orig_rax = (unsigned long long)-1;
 	ptrace(PTRACE_SETREGS, pid, NULL, r);
 	return 1;
 }
@@ -182,7 +186,10 @@ static void leave_call(pid_t pid, struct run *run)
 	if (ptrace(PTRACE_GETREGS, pid, NULL, &r) < 0)
 		return;
 	if (run->is_failing) {
-		r.rax = (unsigned long long)-run->error;
+		if (run->call == SYS_brk)
+			r.rdi = (unsigned long long)run->arg;
+		else
+			r.rax = (unsigned long long)-run->error;
 		ptrace(PTRACE_SETREGS, pid, NULL, &r);
 	} else if (is_load((long)entry->orig_rax) && r.rax == 0) {
 		run->has_loaded = !is_unload(entry);
