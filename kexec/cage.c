@@ -464,8 +464,9 @@ enum cage_result cage_run(struct cage *c, unsigned int seconds, cage_work *work,
 	}
 	is_late = !wait_for_end(fds[0], pid, seconds, &is_ready);
 	close(fds[0]);
-	if (is_late)
-		kill(pid, SIGKILL);
+	/* One that cannot be killed is not waited for: it ends with this process. */
+	if (is_late && kill(pid, SIGKILL) < 0)
+		return fail_signal(0, true, diag);
 	return judge(c, pid, is_ready, is_late, ret, diag);
 }
 
