@@ -149,8 +149,8 @@ const char *handback_check(const struct plan *plan, const struct request *req)
 	if ((plan->come_back != BACK_NEVER) != req->preserves_context ||
 	    plan->come_back == BACK_TO_PEER)
 		return "it means to come back, or not to, against what was asked";
-	if (!plan->type)
-		return "it does not say what it loads";
+	if (!plan->type || !plan->entry_name)
+		return "it does not say what it loads, or by which entry";
 	if (req->has_entry && plan->entry != req->entry)
 		return "it has another entry than was asked for";
 	for (size_t i = 0; i < plan->n_segments; i++) {

@@ -21,6 +21,13 @@
 #include "record.h"
 #include "xen.h"
 
+/* Of a load's cages. */
+enum load_cage {
+	CAGE_OPEN,	/* the kernel, unwrapped */
+	CAGE_PLAN,
+	N_LOAD_CAGES,
+};
+
 struct load {
 	struct arena *arena;	/* the caller's; everything but the files lives there */
 	const struct options *options;
@@ -51,12 +58,16 @@ struct load {
 	struct record_turn turn;	/* from before the call until its record is there */
 	/* Foreign bytes are read in processes of their own, where that can be: load_caged.c. */
 	bool is_caged;
-	struct cage cages[2];	/* what came out: the kernel unwrapped, and the plan */
+	struct cage cages[N_LOAD_CAGES];	/* what came out */
 	enum call call;		/* the system call that took it; CALL_AUTO before */
 };
 
 void load_init(struct load *l, const struct options *o, struct arena *a);
 void load_free(struct load *l);
+/* The same load after load_read(), to be changed and planned anew; the files stay l's, and it shows no
+ * progress. Nothing but its plan is freed with it. */
+void load_fork(struct load *fork, const struct load *l);
+void load_free_fork(struct load *fork);
 
 /* Reads the machine and the user's files into l->facts and l->request, unwraps the kernel, and for -p
  * makes of both what the crash kernel is planned by. */

@@ -15,12 +15,6 @@
 #define SECONDS_MIN	120
 #define LEN_PER_SECOND	MIB
 
-/* Of a load's cages. */
-enum which {
-	CAGE_OPEN,
-	CAGE_PLAN,
-};
-
 struct opening {
 	struct caged caged;	/* first: the others are found by it */
 	struct diag said;
@@ -260,6 +254,7 @@ void load_run_stages_caged(struct load *l, struct stages *s)
 					 .work = plan_alone, .hand = hand_stages }, .stages = s };
 
 	plan_init(&l->plan, l->arena);
+	cage_close(&l->cages[CAGE_PLAN]);
 	switch (load_run_caged(&p.caged, &s->outline)) {
 	case CAGE_NONE:
 		load_run_stages(l, s);

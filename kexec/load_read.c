@@ -14,7 +14,7 @@ void load_init(struct load *l, const struct options *o, struct arena *a)
 	l->options = o;
 	l->kernel.fd = -1;
 	l->dtb.fd = -1;
-	l->cages[0].memfd = l->cages[1].memfd = -1;
+	l->cages[CAGE_OPEN].memfd = l->cages[CAGE_PLAN].memfd = -1;
 	progress_start(&l->progress);
 }
 
@@ -34,6 +34,18 @@ void load_free(struct load *l)
 		cage_close(&l->cages[i]);
 	if (l->is_xen)
 		xen_close(&l->xen);
+}
+
+void load_fork(struct load *fork, const struct load *l)
+{
+	*fork = *l;
+	fork->cages[CAGE_PLAN] = (struct cage){ .memfd = -1 };
+	progress_none(&fork->progress);
+}
+
+void load_free_fork(struct load *fork)
+{
+	cage_close(&fork->cages[CAGE_PLAN]);
 }
 
 /* Early in a boot there may be no random numbers yet. A seed is welcome, not needed. */

@@ -197,8 +197,7 @@ static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 	}
 
 	load_init(&l, o, a);
-	/* A rehearsal wants more of a plan than can be handed back. */
-	l.is_caged = !o->no_sandbox && !o->rehearse;
+	l.is_caged = !o->no_sandbox;
 	file_catch_truncation();
 	r = load_read(&l, diag);
 	if (r == 0)

@@ -76,12 +76,17 @@ static void *show(void *arg)
 	return NULL;
 }
 
+void progress_none(struct progress *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->state = &p->own_state;
+}
+
 void progress_start(struct progress *p)
 {
 	pthread_condattr_t attributes;
 
-	memset(p, 0, sizeof(*p));
-	p->state = &p->own_state;
+	progress_none(p);
 	if (!isatty(STDERR_FILENO))
 		return;
 	pthread_mutex_init(&p->lock, NULL);

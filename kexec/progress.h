@@ -40,6 +40,8 @@ struct progress {
 
 /* Never fails: without a terminal or a thread nothing is shown. */
 void progress_start(struct progress *p);
+/* One that is never shown. */
+void progress_none(struct progress *p);
 void progress_stage(struct progress *p, enum progress_stage stage);
 /* Keeps the stage there, from where another process may move it on; NULL: here again. */
 void progress_share(struct progress *p, atomic_uint *state);

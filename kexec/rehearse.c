@@ -8,11 +8,10 @@
 #include "advice.h"
 #include "arch/x86/arrival.h"
 #include "arch/x86/handed.h"
-#include "arch/x86/multiboot.h"
-#include "arch/x86/multiboot2.h"
 #include "arch/x86/purgatory.h"
 #include "arch/x86/pvh.h"
 #include "rehearsal_stage.h"
+#include "rehearse_look.h"
 #include "sandbox.h"
 
 #define LOW_MEMORY_END	MIB
@@ -187,6 +186,18 @@ static const struct handoff *handoff_of(const struct run *run)
 						      run->head.handoff_off);
 }
 
+static bool find_purgatory(struct run *run)
+{
+	struct span handoff;
+
+	run->purgatory = plan_find(&run->l->plan, PURGATORY_SEGMENT);
+	return run->purgatory &&
+	       span_copy(run->purgatory->bytes, 0, &run->head, sizeof(run->head)) &&
+	       is_aligned(run->head.handoff_off, sizeof(uint64_t)) &&
+	       span_sub(run->purgatory->bytes, run->head.handoff_off, sizeof(struct handoff),
+			&handoff);
+}
+
 /* Memory, process, CPU: as in the moment of the jump. */
 static int prepare(struct run *run, struct diag *diag)
 {
@@ -195,12 +206,12 @@ static int prepare(struct run *run, struct diag *diag)
 	uint64_t tsc;
 	int r;
 
-	run->purgatory = plan_find(&l->plan, PURGATORY_SEGMENT);
-	if (!run->purgatory ||
-	    !span_copy(run->purgatory->bytes, 0, &run->head, sizeof(run->head)) ||
-	    l->request.has_entry)
+	if (l->request.has_entry)
 		return fail(diag, EOPNOTSUPP, "rehearse/entry-given",
 			    "the jump goes to the address of --entry: what runs there is not known");
+	if (!find_purgatory(run))
+		return fail(diag, EFAULT, "sandbox/bad-result",
+			    "the process that reads the files handed back a purgatory that is none");
 	if (l->plan.jump_mode == JUMP_16)
 		return fail(diag, EOPNOTSUPP, "rehearse/real-mode",
 			    "the entry in real mode calls the BIOS, which no process can have");
@@ -382,6 +393,11 @@ static int check_entry(struct run *run, bool *ret_ok)
 	return say_check(run, "segments", r, &why, "every byte is as it was loaded", ret_ok);
 }
 
+static struct look look_of(const struct run *run)
+{
+	return (struct look){ .l = run->l, .cpu = &run->sb.cpu, .ram = run->sb.ram };
+}
+
 /* What a program that is no Linux, or is entered by PVH, is handed; and the program. */
 static int check_handed(struct run *run, bool *ret_ok)
 {
@@ -395,39 +411,20 @@ static int check_handed(struct run *run, bool *ret_ok)
 	return say_check(run, "handed", r, &why, good, ret_ok);
 }
 
-/* False where the multiboot header, and no ELF header, says where bytes go. */
-static bool find_program(const struct load *l, struct elf *ret)
-{
-	struct multiboot2_image image2;
-	struct multiboot_image image1;
-	struct diag ignored;
-
-	diag_init(&ignored, NULL);
-	if (pvh_is_planned(&l->plan)) {
-		*ret = *pvh_elf_of_plan(&l->plan);
-		return true;
-	}
-	if (multiboot_parse(l->request.kernel, &image1, &ignored) == 0 && image1.has_addresses)
-		return false;
-	if (multiboot2_parse(l->request.kernel, &image2, &ignored) == 0 && image2.has_addresses)
-		return false;
-	return elf_parse(l->request.kernel, ret, &ignored) == 0;
-}
-
 static int check_program(struct run *run, bool *ret_ok)
 {
-	const struct load *l = run->l;
-	struct elf elf;
+	const struct look look = look_of(run);
 	struct diag why;
+	bool is_known;
 	uint64_t len = 0;
 	int r;
 
-	if (!find_program(l, &elf))
-		return 0;
-	diag_init(&why, l->arena);
-	r = handed_check_program(&l->plan, &elf, run->sb.ram, &len, &why);
+	diag_init(&why, run->l->arena);
+	r = look_at_program(&look, &is_known, &len, &why);
 	if (r < 0)
 		return say_check(run, "program", r, &why, "", ret_ok);
+	if (!is_known)
+		return 0;
 	return say_good(run, "program",
 			"%" PRIu64 " bytes are those of the file's PT_LOADs, and the rest of them is "
 			"zero",
@@ -438,66 +435,62 @@ static int check_program(struct run *run, bool *ret_ok)
 
 /* The code that the stub has jumped to: a page of it below 1 MiB for a change of the paging mode, or
  * the copy of itself that it works from. */
-static bool follow_stub(struct run *run, const struct bzimage *image, unsigned int *n_low,
-			bool *is_copied)
+static int follow_stub(struct run *run, unsigned int *n_low, bool *is_copied, bool *ret_goes_on,
+		       struct diag *why)
 {
 	struct sandbox *sb = &run->sb;
+	const struct look look = look_of(run);
 	struct range copy;
+	int r;
 
+	*ret_goes_on = false;
 	if (sb->at < LOW_MEMORY_END && sb->at >= SANDBOX_LOW_END && *n_low < 2) {
 		(*n_low)++;
-		return sandbox_add_window(sb, (struct range){ align_down(sb->at, PAGE_LEN),
-							      sb->at + 1 });
+		*ret_goes_on = sandbox_add_window(sb, (struct range){ align_down(sb->at, PAGE_LEN),
+								      sb->at + 1 });
+		return 0;
 	}
-	if (*is_copied || sb->at >= sb->ram.len ||
-	    !arrival_find_copy(image, span_of(sb->ram.bytes + sb->at, (size_t)(sb->ram.len - sb->at)),
-			       sb->at, &copy))
-		return false;
-	*is_copied = true;
+	if (*is_copied)
+		return 0;
+	r = look_for_copy(&look, sb->at, is_copied, &copy, why);
+	if (r < 0 || !*is_copied)
+		return r;
 	sandbox_drop_windows(sb);
-	return add_purgatory_window(run) && sandbox_add_window(sb, copy);
+	*ret_goes_on = add_purgatory_window(run) && sandbox_add_window(sb, copy);
+	return 0;
 }
 
 /* To the kernel's own entry. */
-static int run_stub(struct run *run, const struct bzimage *image, bool *ret_ok)
+static int run_stub(struct run *run, bool *ret_ok)
 {
 	const struct segment *kernel = plan_find(&run->l->plan, "kernel");
 	enum sandbox_stop stop = SANDBOX_FETCH;
-	struct range window;
+	bool is_copied = false, goes_on = true;
 	unsigned int n_low = 0;
-	bool is_copied = false;
+	struct range window;
 	struct diag why;
+	int r = 0;
 
-	diag_init(&why, NULL);
+	diag_init(&why, run->l->arena);
 	*ret_ok = false;
 	if (!kernel)
 		return -ENOMEM;
 	window = (struct range){ kernel->addr, kernel->addr + kernel->bytes.len };
 	if (!sandbox_add_window(&run->sb, window))
 		return -ENOMEM;
-	for (int i = 0; i < FETCHES_MAX; i++) {
+	for (int i = 0; i < FETCHES_MAX && goes_on; i++) {
 		stop = sandbox_run(&run->sb);
-		if (stop != SANDBOX_FETCH || !follow_stub(run, image, &n_low, &is_copied))
+		if (stop != SANDBOX_FETCH)
 			break;
+		r = follow_stub(run, &n_low, &is_copied, &goes_on, &why);
 	}
-	if (stop != SANDBOX_FETCH || !is_copied) {
-		describe_stop(run, stop, "the kernel's stub", &why);
+	if (r == 0 && (stop != SANDBOX_FETCH || !is_copied))
+		r = describe_stop(run, stop, "the kernel's stub", &why);
+	if (r < 0)
 		return say_failure(run, "stub", &why,
 				   run->is_oracle ? REHEARSED_UNKNOWN : verdict_of(&why));
-	}
 	*ret_ok = true;
 	return say_good(run, "stub", "it unpacked the kernel and jumped to %#" PRIx64, run->sb.at);
-}
-
-/* Does the stub have to start the kernel where it was linked for, and loaded? */
-static int find_is_fixed(const struct run *run, const struct direct *direct, bool *ret)
-{
-	struct kaslr_limits limits;
-
-	if (kaslr_read_cmdline(run->l->request.cmdline, run->l->arena, &limits) < 0)
-		return -ENOMEM;
-	*ret = limits.is_off || direct->relocs.is_empty;
-	return 0;
 }
 
 /* What the stub was to leave alone. */
@@ -513,28 +506,22 @@ static int check_kept(struct run *run)
 			 "initrd, command line and parameters are as they were", &is_ok);
 }
 
-static int compare_kernel(struct run *run, const struct direct *direct, uint64_t direct_delta)
+/* loaded: the plan that has the same kernel, unpacked; NULL if there is none. */
+static int compare_kernel(struct run *run, struct plan *loaded)
 {
-	struct rehearsal_kernel *k = &run->out->kernel;
+	const struct look look = look_of(run);
 	struct arrival_match match = { 0 };
 	struct diag why;
-	bool is_fixed;
 	phys_t base = 0;
 	int r;
 
-	diag_init(&why, NULL);
-	if (find_is_fixed(run, direct, &is_fixed) < 0)
-		return -ENOMEM;
-	r = arrival_check_kernel(&run->l->plan, direct, &run->sb.cpu, &run->ram, is_fixed, &base,
-				 &why);
-	if (r < 0)
-		return say_failure(run, "kernel", &why, verdict_of(&why));
-	r = arrival_compare(direct, direct_delta, run->sb.ram, base, is_fixed, run->l->arena, &match,
-			    &why);
+	diag_init(&why, run->l->arena);
+	r = look_at_kernel(&look, loaded, &run->ram, &base, &match, &why);
 	if (r < 0)
 		return say_failure(run, "kernel", &why, verdict_of(&why));
 	run->out->has_kernel = true;
-	*k = (struct rehearsal_kernel){ base, match.delta, match.n_relocations, match.n_compared };
+	run->out->kernel = (struct rehearsal_kernel){ base, match.delta, match.n_relocations,
+						      match.n_compared };
 	if (match.delta == 0)
 		return say_good(run, "kernel",
 				"%" PRIu64 " bytes at %#" PRIx64 ", not moved: the same as kexec makes "
@@ -614,44 +601,27 @@ static int run_to_jump(struct run *run, bool *ret_ok)
 	return r < 0 || !*ret_ok ? r : check_entry(run, ret_ok);
 }
 
-/* The kernel by our own unpacking, where the plan goes through the stub. */
-static int unpack_ourselves(struct run *run, struct direct *ret, bool *ret_ok)
-{
-	const struct bzimage *image = bzimage_of_plan(&run->l->plan);
-	struct diag why;
-	int r = 0;
-
-	diag_init(&why, NULL);
-	*ret_ok = false;
-	if (!image->has_payload)
-		r = fail(&why, EOPNOTSUPP, "rehearse/no-payload",
-			 "the image does not say where its payload is: what its stub made of it "
-			 "cannot be compared");
-	else
-		r = direct_unpack(image, run->l->arena, ret, &why);
-	*ret_ok = r == 0;
-	if (r == 0)
-		return 0;
-	return say_failure(run, "kernel", &why, r == -EINVAL ? REHEARSED_BAD : REHEARSED_UNKNOWN);
-}
-
 static bool has_stub(const struct load *l)
 {
 	return strcmp(l->type->name, IMAGE_TYPE) == 0;
 }
 
-/* Is the stub part of the load? Not where the kernel was unpacked at load time. */
+/* Was the kernel unpacked at load time? */
+static bool is_direct(const struct load *l)
+{
+	return has_stub(l) && strcmp(l->plan.entry_name, "direct") == 0;
+}
+
+/* Is the stub part of the load? */
 static bool is_by_stub(const struct load *l)
 {
-	return has_stub(l) && !pvh_is_planned(&l->plan) && !bzimage_direct_of_plan(&l->plan);
+	return has_stub(l) && !pvh_is_planned(&l->plan) && !is_direct(l);
 }
 
 /* The plan as it is. */
 static int run_plan(struct load *l, struct rehearsal *out, struct diag *diag, bool *ret_ok)
 {
 	struct run run;
-	struct direct direct;
-	bool is_unpacked;
 	int r;
 
 	start_run(&run, l, out, diag);
@@ -661,29 +631,26 @@ static int run_plan(struct load *l, struct rehearsal *out, struct diag *diag, bo
 		if (r == 0 && *ret_ok)
 			r = check_program(&run, ret_ok);
 	} else if (r == 0 && *ret_ok && is_by_stub(l)) {
-		r = run_stub(&run, bzimage_of_plan(&l->plan), ret_ok);
+		r = run_stub(&run, ret_ok);
 		if (r == 0 && *ret_ok)
 			r = check_kept(&run);
 		if (r == 0 && *ret_ok)
-			r = unpack_ourselves(&run, &direct, &is_unpacked);
-		if (r == 0 && *ret_ok && is_unpacked)
-			r = compare_kernel(&run, &direct, 0);
+			r = compare_kernel(&run, NULL);
 	}
 	finish_run(&run, "as loaded");
 	return r;
 }
 
 /* The same image, to be started by its stub: by the 64-bit entry if that can be. */
-static int plan_by_stub(struct load *by_stub, bool is_64, struct diag *why)
+static int plan_by_stub(struct load *by_stub, struct diag *why)
 {
-	int r = -EINVAL;
+	int r;
 
 	/* A plan by PVH may be of a subarchitecture that has no other entry; no stub asks for it. */
 	if (pvh_is_planned(&by_stub->plan))
 		by_stub->request.has_subarch = false;
 	by_stub->request.enter = ENTER_64;
-	if (is_64)
-		r = load_plan(by_stub, why);
+	r = load_plan(by_stub, why);
 	if (r != -EINVAL)
 		return r;
 	diag_init(why, by_stub->arena);
@@ -692,19 +659,42 @@ static int plan_by_stub(struct load *by_stub, bool is_64, struct diag *why)
 }
 
 /* From the stub's entry to the kernel's, and there the comparison with what was loaded. */
-static int follow_oracle(struct run *run, const struct direct *direct, uint64_t delta)
+static int follow_oracle(struct run *run, struct plan *loaded)
 {
-	struct direct unpacked;
 	bool is_ok;
-	int r = run_stub(run, bzimage_of_plan(&run->l->plan), &is_ok);
+	int r = run_stub(run, &is_ok);
 
 	if (r == 0 && is_ok)
 		r = check_kept(run);
-	if (r == 0 && is_ok && !direct) {
-		r = unpack_ourselves(run, &unpacked, &is_ok);
-		direct = &unpacked;
+	return r == 0 && is_ok ? compare_kernel(run, loaded) : r;
+}
+
+static int run_by_stub(struct load *by_stub, struct plan *loaded, struct rehearsal *out,
+		       struct diag *diag)
+{
+	struct rehearsal inner = { 0 };
+	bool is_ok = false;
+	struct run run;
+	struct diag why;
+	int r;
+
+	start_run(&run, by_stub, out, diag);
+	run.is_oracle = true;
+	diag_init(&why, by_stub->arena);
+	r = plan_by_stub(by_stub, &why);
+	if (r < 0)
+		return say_failure(&run, "stub", &why, REHEARSED_UNKNOWN);
+	run.out = &inner;
+	r = run_to_jump(&run, &is_ok);
+	run.out = out;
+	if (r == 0 && is_ok) {
+		r = follow_oracle(&run, loaded);
+	} else if (r == 0 && inner.n_stages > 0) {
+		out->stages[out->n_stages++] = inner.stages[inner.n_stages - 1];
+		out->verdict = inner.verdict > out->verdict ? inner.verdict : out->verdict;
 	}
-	return r == 0 && is_ok ? compare_kernel(run, direct, delta) : r;
+	finish_run(&run, "by its stub");
+	return r;
 }
 
 /*
@@ -713,33 +703,12 @@ static int follow_oracle(struct run *run, const struct direct *direct, uint64_t 
  */
 static int run_oracle(struct load *l, struct rehearsal *out, struct diag *diag)
 {
-	const bool is_pvh = pvh_is_planned(&l->plan);
-	const struct direct *direct = is_pvh ? NULL : bzimage_direct_of_plan(&l->plan);
-	const uint64_t delta = l->plan.vaddr_delta;
-	struct rehearsal inner = { 0 };
-	struct load by_stub = *l;
-	bool is_ok = false;
-	struct run run;
-	struct diag why;
+	struct load by_stub;
 	int r;
 
-	start_run(&run, &by_stub, out, diag);
-	run.is_oracle = true;
-	diag_init(&why, l->arena);
-	r = plan_by_stub(&by_stub, is_pvh ? pvh_elf_of_plan(&l->plan)->is_64 : direct->is_64, &why);
-	if (r < 0)
-		return say_failure(&run, "stub", &why, REHEARSED_UNKNOWN);
-	run.out = &inner;
-	progress_stage(&l->progress, PROGRESS_REHEARSING);
-	r = run_to_jump(&run, &is_ok);
-	run.out = out;
-	if (r == 0 && is_ok) {
-		r = follow_oracle(&run, direct, delta);
-	} else if (r == 0 && inner.n_stages > 0) {
-		out->stages[out->n_stages++] = inner.stages[inner.n_stages - 1];
-		out->verdict = inner.verdict > out->verdict ? inner.verdict : out->verdict;
-	}
-	finish_run(&run, "by its stub");
+	load_fork(&by_stub, l);
+	r = run_by_stub(&by_stub, is_direct(l) ? &l->plan : NULL, out, diag);
+	load_free_fork(&by_stub);
 	return r;
 }
 

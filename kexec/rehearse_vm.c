@@ -524,6 +524,7 @@ int rehearse_vm(struct load *l, double plan_seconds, const struct rehearsal_watc
 	run->l = l;
 	run->out = ret;
 	run->watcher = watcher;
+	run->vm.load.cages[CAGE_PLAN].memfd = -1;
 	run->begin = rehearsal_now() - plan_seconds;
 	run->qemu = (struct qemu){ .pid = -1, .to = -1, .from = -1 };
 	run->start = run->begin;
@@ -539,5 +540,6 @@ int rehearse_vm(struct load *l, double plan_seconds, const struct rehearsal_watc
 		qemu_remove(run->folder, NULL);
 	}
 	show(run, NULL);
+	load_free_fork(&run->vm.load);
 	return r < 0 ? fail_nomem(diag) : 0;
 }

@@ -29,6 +29,7 @@ struct vm_load {
 	bool is_region_moved;	/* the reservation for a crash kernel */
 	bool is_32;
 };
+/* Its load is the caller's to free, by load_free_fork(). */
 must_check int vm_plan(const struct load *l, const struct vm_machine *m, struct vm_load *ret,
 		       struct diag *diag);
 

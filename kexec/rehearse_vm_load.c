@@ -276,7 +276,8 @@ int vm_plan(const struct load *l, const struct vm_machine *m, struct vm_load *re
 	struct request *req = &v->request;
 	int r;
 
-	*ret = (struct vm_load){ .load = *l };
+	*ret = (struct vm_load){ 0 };
+	load_fork(v, l);
 	ret->words = words_for(l);
 	req->cmdline = ret->words ? arena_printf(l->arena, "%s%s", ret->words, l->cmdline) : NULL;
 	if (!req->cmdline)

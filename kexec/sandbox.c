@@ -404,6 +404,8 @@ int sandbox_open(struct sandbox *sb, const struct range_list *memory, unsigned i
 		sandbox_close(sb);
 		return r;
 	}
+	/* Another child, which is to look at it, has it at the same place. */
+	madvise(sb->ram.bytes, sb->ram.len, MADV_DOFORK);
 	__asm__ volatile("rdtsc; shl $32, %%rdx; or %%rdx, %%rax"
 			 : "=a"(low), "=d"(high) : : "cc");
 	sb->cpu.tsc = low;

@@ -2,8 +2,12 @@
 """Files are read in a process without rights: the plan is the same, and what that process does is little."""
 
 import gzip
+import os
+import pathlib
 import re
 import shutil
+import subprocess
+import time
 
 import pytest
 
@@ -13,7 +17,7 @@ import plans
 import test_crash
 import test_initrd
 import test_uki
-from kexec_run import run
+from kexec_run import command, run
 
 # What a process does once it has its filter. It is killed for anything else; this is what it needs.
 MEMORY = {"brk", "mmap", "munmap", "mremap", "madvise", "mprotect"}
@@ -135,6 +139,66 @@ def test_same_file(folder, words):
             files.append(out.read_bytes() if out.exists() else None)
         assert results[0].status == results[1].status and results[0].err == results[1].err
         assert files[0] == files[1] and (files[0] is not None) == (results[0].status == 0)
+
+
+def told(result):
+    """What a rehearsal found, but for what differs from run to run: times, what the stub drew."""
+    found = plans.parse(result.out)
+    of = found["rehearsal"]
+    for stage in of["stages"]:
+        del stage["seconds"], stage["text"]
+    for each in (of["kernel"] or {}), of:
+        for name in ("seconds", "traps", "base", "vaddr_delta", "consoles"):
+            each.pop(name, None)
+    return result.status, found
+
+
+@pytest.mark.parametrize("entry", ["auto", "pvh"])
+@pytest.mark.parametrize("words", ["direct", "stub", "packed uki", "vmlinux.xz", "broken"], indirect=True)
+def test_same_rehearsal(words, entry):
+    """The same stages and verdict; what cannot be planned is refused with the same words."""
+    words = (*words, f"--enter={entry}") if "--enter=64" not in words else words
+    results = [run("--dry-run", "--rehearse", "--json", "--seed=1", *more, *words, limit=60)
+               for more in ((), ("--no-sandbox",))]
+    assert results[0].err == results[1].err
+    if results[1].status == 255:
+        assert (results[0].status, results[0].out) == (255, results[1].out)
+        return
+    assert told(results[0]) == told(results[1])
+    assert told(results[0])[1]["rehearsal"]["stages"][0] == {
+        "name": "plan", "verdict": "good", "id": None, "advice": None}
+
+
+def status_of(pid):
+    """A process by the kernel's own words; nothing once it is gone."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        n_open = len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return {}
+    return dict(line.split(":\t", 1) for line in text.splitlines()) | {"open": n_open}
+
+
+def test_rehearsal_looks_in_it(pc):
+    """strace cannot follow what is traced already, so processes are looked at. While the traced one lives, the
+    kernel's file is read by one without rights."""
+    argv = command(("--dry-run", "--rehearse", pc, str(images.path("6.1-amd64"))))
+    caged = []
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as kexec:
+        while kexec.poll() is None:
+            try:
+                children = pathlib.Path(f"/proc/{kexec.pid}/task/{kexec.pid}/children").read_text(encoding="ascii")
+            except OSError:
+                continue
+            found = [status_of(pid) for pid in children.split()]
+            if any(each.get("TracerPid") == str(kexec.pid) for each in found):
+                caged += [each for each in found if each.get("TracerPid") == "0" and each.get("Seccomp") == "2"]
+            time.sleep(0.005)
+    assert kexec.returncode == 0
+    assert len(caged) > 3, "unpacking takes longer than that"
+    for each in caged:
+        assert each["NoNewPrivs"] == "1" and each["open"] <= 1, each
+        assert int(each["CapEff"], 16) == int(each["CapPrm"], 16) == 0, each
 
 
 @pytest.mark.parametrize("words", ["direct"], indirect=True)

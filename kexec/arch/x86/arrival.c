@@ -136,8 +136,11 @@ static int check_bytes(const struct segment *s, const uint8_t *found, size_t sta
 		       struct diag *diag)
 {
 	const uint8_t *expected = s->bytes.data;
-	const size_t off = start + find_difference(found + start, expected + start, end - start);
+	size_t off;
 
+	if (start >= end)
+		return 0;
+	off = start + find_difference(found + start, expected + start, end - start);
 	if (off >= end)
 		return 0;
 	return fail(diag, EINVAL, "rehearse/segment-changed",
@@ -218,7 +221,8 @@ int arrival_check_kept(const struct plan *plan, struct guest_ram ram, struct dia
 
 	for (size_t i = 0; i < plan->n_segments && r == 0; i++) {
 		const struct segment *s = &plan->segments[i];
-		const bool is_params = strcmp(s->name, BOOT_PARAMS_SEGMENT) == 0;
+		const bool is_params = strcmp(s->name, BOOT_PARAMS_SEGMENT) == 0 &&
+				       s->bytes.len >= BOOT_PARAMS_LEN;
 
 		if (strcmp(s->name, PURGATORY_SEGMENT) == 0 || strcmp(s->name, "kernel") == 0)
 			continue;

@@ -386,20 +386,6 @@ int bzimage_finish(const struct request *req, const struct facts *facts, struct 
 	return 0;
 }
 
-const struct bzimage *bzimage_of_plan(const struct plan *plan)
-{
-	const struct bzimage_plan *own = plan->format;
-
-	return &own->image;
-}
-
-const struct direct *bzimage_direct_of_plan(const struct plan *plan)
-{
-	const struct bzimage_plan *own = plan->format;
-
-	return own->is_direct ? &own->direct : NULL;
-}
-
 const struct image_type bzimage_type = {
 	.name = "bzImage",
 	.alias = "bzImage64",	/* kexec-tools knows the entries of one image as two types */

@@ -111,11 +111,6 @@ must_check int bzimage_plan_direct(const struct bzimage *image, const struct dir
 must_check int bzimage_finish(const struct request *req, const struct facts *facts,
 			      struct plan *plan, struct diag *diag);
 
-/* Of a finished plan of bzimage_type: the image that it was made of, and the kernel as it will be
- * entered, NULL if that is unpacked by its own stub. */
-const struct bzimage *bzimage_of_plan(const struct plan *plan);
-const struct direct *bzimage_direct_of_plan(const struct plan *plan);
-
 extern const struct image_type bzimage_type;
 
 #endif

@@ -102,7 +102,6 @@ struct layout {
 };
 
 struct pvh_own {
-	struct elf elf;
 	struct flat flat;
 	struct pvh_notes notes;
 	struct layout layout;
@@ -256,7 +255,6 @@ int pvh_plan(const struct pvh_image *image, const struct request *req, const str
 		return fail(diag, EINVAL, "pvh/entry-outside",
 			    "the PVH entry %#x is no address of the kernel", own->notes.entry);
 	note_what_is_lost(image, &own->notes, req, facts, diag);
-	own->elf = image->elf;
 	own->layout = lay_out(req, facts);
 	end = known_end(&own->layout, facts);
 	plan->format = own;
@@ -273,13 +271,6 @@ int pvh_plan(const struct pvh_image *image, const struct request *req, const str
 bool pvh_is_planned(const struct plan *plan)
 {
 	return plan->entry_name && strcmp(plan->entry_name, ENTRY_NAME) == 0;
-}
-
-const struct elf *pvh_elf_of_plan(const struct plan *plan)
-{
-	const struct pvh_own *own = plan->format;
-
-	return &own->elf;
 }
 
 static void write_start_info(const struct layout *l, const struct request *req,

@@ -41,7 +41,6 @@ must_check int pvh_plan(const struct pvh_image *image, const struct request *req
 			const struct facts *facts, struct plan *plan, struct diag *diag);
 /* Was the plan made by pvh_plan()? Then this finishes it. */
 bool pvh_is_planned(const struct plan *plan);
-const struct elf *pvh_elf_of_plan(const struct plan *plan);	/* the kernel that is entered */
 void pvh_finish(const struct request *req, struct plan *plan);
 
 #endif
