@@ -565,7 +565,7 @@ int host_entries_read(const char *root, const char *boot_root, struct arena *a,
 					 "5.6 or later");
 	}
 	r.base.trouble = &trouble;
-	host_mounts_read(&r.base, a, &r.mounts);
+	r.is_short = !host_mounts_read(&r.base, a, &r.mounts);
 	if (boot_root)
 		error = look_at_given(&r, boot_root);
 	else

@@ -33,7 +33,7 @@ static const char *unescape(struct span word, struct arena *a)
 	return text;
 }
 
-/* ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [FIELD...] - TYPE SOURCE OPTIONS */
+/* What memory was short for is NULL. ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [FIELD...] - TYPE SOURCE OPTIONS */
 static bool parse_line(struct span line, struct arena *a, struct host_mount *ret)
 {
 	struct span word;
@@ -55,7 +55,7 @@ static bool parse_line(struct span line, struct arena *a, struct host_mount *ret
 	if (!text_next_word(&line, &word))
 		return false;
 	ret->source = unescape(word, a);
-	return ret->root && ret->point && ret->type && ret->source && ret->point[0] == '/';
+	return true;
 }
 
 static bool probe_confinement(const struct host_tree *t)
@@ -70,21 +70,37 @@ static bool probe_confinement(const struct host_tree *t)
 	return fd != -ENOSYS && fd != -EPERM;
 }
 
-void host_mounts_read(const struct host_tree *t, struct arena *a, struct host_mounts *ret)
+static size_t count_lines(struct span text)
 {
-	struct host_mounts m = { .can_confine = probe_confinement(t) };
-	struct span text = { 0 }, rest, line;
-	size_t n_lines = 0;
+	struct span line;
+	size_t n = 0;
 
-	if (host_file_read(t, a, TEXT_MAX, &text, "proc/self/mountinfo") == 0) {
-		for (rest = text; text_next_line(&rest, &line);)
-			n_lines++;
-		m.v = arena_alloc_array(a, n_lines < HOST_MOUNTS_MAX ? n_lines : HOST_MOUNTS_MAX,
-					sizeof(*m.v));
+	while (text_next_line(&text, &line))
+		n++;
+	return n;
+}
+
+bool host_mounts_read(const struct host_tree *t, struct arena *a, struct host_mounts *ret)
+{
+	struct span text = { 0 }, line;
+	int r = host_file_read(t, a, TEXT_MAX, &text, "proc/self/mountinfo");
+	size_t n_max;
+
+	*ret = (struct host_mounts){ .can_confine = probe_confinement(t) };
+	if (r < 0)
+		return r != -ENOMEM;
+	n_max = min_size(count_lines(text), HOST_MOUNTS_MAX);
+	ret->v = arena_alloc_array(a, n_max, sizeof(*ret->v));
+	while (ret->v && ret->n < n_max && text_next_line(&text, &line)) {
+		struct host_mount *m = &ret->v[ret->n];
+
+		if (!parse_line(line, a, m))
+			continue;
+		if (!m->root || !m->point || !m->type || !m->source)
+			return false;
+		ret->n += m->point[0] == '/';
 	}
-	while (m.v && m.n < HOST_MOUNTS_MAX && text_next_line(&text, &line))
-		m.n += parse_line(line, a, &m.v[m.n]);
-	*ret = m;
+	return ret->v || n_max == 0;
 }
 
 static bool is_within(const char *path, const char *point)

@@ -22,8 +22,8 @@ struct host_mounts {
 	bool can_confine; /* the running kernel has openat2() */
 };
 
-/* A machine that does not say has none. */
-void host_mounts_read(const struct host_tree *t, struct arena *a, struct host_mounts *ret);
+/* A machine that does not say has none. False: memory is short. */
+must_check bool host_mounts_read(const struct host_tree *t, struct arena *a, struct host_mounts *ret);
 /* The one that the absolute path is in, or NULL. */
 const struct host_mount *host_mounts_find(const struct host_mounts *m, const char *path);
 /* The UUID of its file system, by /dev/disk/by-uuid; NULL: unknown. */
