@@ -121,6 +121,8 @@ static const struct {
 	{ "sandbox/", "do not trust this file: look where it is from; and please report it, with the "
 		      "file" },
 	{ "sandbox/killed", "is memory short? the kernel's log (dmesg) says whom it killed, and why" },
+	{ "sandbox/lost", "try again when there are processes and memory to be had; --no-sandbox reads "
+			  "the files without" },
 	{ "sandbox/not-sealed", "try again when nothing looks into the process (a debugger)" },
 	{ "sandbox/timeout", "if the file is very large and the machine slow: --no-sandbox; else do "
 			     "not trust this file" },

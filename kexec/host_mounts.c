@@ -33,7 +33,8 @@ static const char *unescape(struct span word, struct arena *a)
 	return text;
 }
 
-/* What memory was short for is NULL. ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [FIELD...] - TYPE SOURCE OPTIONS */
+/* ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [FIELD...] - TYPE SOURCE OPTIONS
+ * What memory was short for is NULL. */
 static bool parse_line(struct span line, struct arena *a, struct host_mount *ret)
 {
 	struct span word;

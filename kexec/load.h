@@ -58,14 +58,16 @@ struct load {
 	struct record_turn turn;	/* from before the call until its record is there */
 	/* Foreign bytes are read in processes of their own, where that can be: load_caged.c. */
 	bool is_caged;
+	bool must_be_caged;	/* they were: where they cannot be any more, nothing is read */
 	struct cage cages[N_LOAD_CAGES];	/* what came out */
+	struct span first_plan;	/* of a fork: where the plan that it is of may have put its initrd */
 	enum call call;		/* the system call that took it; CALL_AUTO before */
 };
 
 void load_init(struct load *l, const struct options *o, struct arena *a);
 void load_free(struct load *l);
-/* The same load after load_read(), to be changed and planned anew; the files stay l's, and it shows no
- * progress. Nothing but its plan is freed with it. */
+/* The same load after load_plan(), to be changed and planned anew, once; the files stay l's, and it
+ * shows no progress. Nothing but its plan is freed with it, and l has to outlive it. */
 void load_fork(struct load *fork, const struct load *l);
 void load_free_fork(struct load *fork);
 

@@ -31,7 +31,7 @@ struct planning {
 static int list_memory(struct caged *c)
 {
 	const struct load *l = c->l;
-	struct span *list = arena_alloc_array(l->arena, 8 + l->addons.n, sizeof(*list));
+	struct span *list = arena_alloc_array(l->arena, 9 + l->addons.n, sizeof(*list));
 	size_t n = 0;
 
 	if (!list)
@@ -42,6 +42,7 @@ static int list_memory(struct caged *c)
 	list[n++] = l->modules.bytes;
 	list[n++] = l->dtb.bytes;
 	list[n++] = cage_memory(&l->cages[CAGE_OPEN]);
+	list[n++] = l->first_plan;
 	if (l->crash)
 		list[n++] = l->crash->headers;
 	for (size_t i = 0; i < l->addons.n; i++)
@@ -95,10 +96,12 @@ static void hand_stages(struct parcel *p, struct caged *c)
 
 	handback_diag(p, &s->outline);
 	handback_diag(p, &s->settled);
-	parcel_span(p, &l->request.initrd);
 	/* Of what failed before, there is no plan. */
 	if (s->outline.error != 0)
 		return;
+	parcel_span(p, &l->request.initrd);
+	parcel_bool(p, &l->is_initrd_done);
+	l->unpacked.n_packed = parcel_count(p, l->unpacked.n_packed, INITRAMFS_MEMBERS_MAX);
 	hand_type(p, &l->type);
 	handback_plan(p, &l->plan);
 	parcel_bool(p, &l->has_budget);
@@ -185,10 +188,16 @@ enum cage_result load_run_caged(struct caged *c, struct diag *diag)
 	result = cage_open(c->cage);
 	if (result == CAGE_DONE) {
 		progress_share(&l->progress, cage_signal(c->cage));
-		result = cage_run(c->cage, seconds_for(l), work_alone, c, &p.in, diag);
+		result = cage_run(c->cage, c->seconds ? c->seconds : seconds_for(l), work_alone, c,
+				  &p.in, diag);
 		progress_share(&l->progress, NULL);
 	}
-	if (result == CAGE_NONE) {
+	if (result == CAGE_NONE && l->must_be_caged) {
+		fail(diag, EAGAIN, "sandbox/lost",
+		     "the files were read in a sandbox before, and now there is none: %s",
+		     c->cage->why);
+		result = CAGE_FAILED;
+	} else if (result == CAGE_NONE) {
 		note(diag, "sandbox/none", "the files are read without a sandbox: %s", c->cage->why);
 		l->is_caged = false;
 		cage_close(c->cage);
@@ -254,7 +263,6 @@ void load_run_stages_caged(struct load *l, struct stages *s)
 					 .work = plan_alone, .hand = hand_stages }, .stages = s };
 
 	plan_init(&l->plan, l->arena);
-	cage_close(&l->cages[CAGE_PLAN]);
 	switch (load_run_caged(&p.caged, &s->outline)) {
 	case CAGE_NONE:
 		load_run_stages(l, s);

@@ -40,6 +40,8 @@ void load_fork(struct load *fork, const struct load *l)
 {
 	*fork = *l;
 	fork->cages[CAGE_PLAN] = (struct cage){ .memfd = -1 };
+	fork->first_plan = cage_memory(&l->cages[CAGE_PLAN]);
+	fork->must_be_caged = l->is_caged;
 	progress_none(&fork->progress);
 }
 

@@ -54,6 +54,7 @@ struct caged {
 	struct cage *cage;
 	void (*work)(struct caged *c);
 	void (*hand)(struct parcel *p, struct caged *c);
+	unsigned int seconds;	/* that it may take; 0: as its files' lengths allow */
 	struct span *memory;	/* what spans may point into; load_run_caged() makes it */
 	size_t n_memory;
 };

@@ -22,6 +22,7 @@
 #define FIRST_STACK	0x91000
 /* What a stub touches besides its window: where KASLR puts the kernel, page tables. */
 #define SLACK_LEN	(512 * MIB)
+#define WINDOWS_MAX	(4 * GIB)	/* beyond what is loaded; init_size has 32 bits */
 #define LEFTOVER	0xa5	/* what memory has that nobody cleared */
 #define FETCHES_MAX	6	/* windows that a stub may need */
 #define IMAGE_TYPE	"bzImage"
@@ -125,20 +126,32 @@ static int find_memory(struct run *run)
 	return r;
 }
 
-static uint64_t memory_limit(const struct plan *plan)
+/* They are disjoint and in RAM. */
+static uint64_t sum_of_windows(const struct plan *plan)
 {
-	uint64_t sum = SLACK_LEN;
+	uint64_t sum = 0;
 
 	for (size_t i = 0; i < plan->n_segments; i++)
-		sum += 2 * plan->segments[i].reserve_len;
+		sum += plan->segments[i].reserve_len;
 	return sum;
+}
+
+static uint64_t memory_limit(const struct plan *plan)
+{
+	return SLACK_LEN + 2 * sum_of_windows(plan);
 }
 
 static int check_available(const struct run *run, struct diag *diag)
 {
 	const struct load *l = run->l;
-	const uint64_t needed = plan_mem_len(&l->plan) + SLACK_LEN / 4;
+	const uint64_t windows_len = sum_of_windows(&l->plan);
+	const uint64_t needed = windows_len + SLACK_LEN / 4;
 
+	if (windows_len - plan_mem_len(&l->plan) > WINDOWS_MAX)
+		return fail(diag, EOPNOTSUPP, "rehearse/too-much-memory",
+			    "the windows of the segments are %" PRIu64 " MiB larger than these; a "
+			    "rehearsal fills %" PRIu64, (windows_len - plan_mem_len(&l->plan)) / MIB,
+			    WINDOWS_MAX / MIB);
 	if (l->options->host_root || l->facts.ram_available == 0 ||
 	    needed <= l->facts.ram_available)
 		return 0;
@@ -441,6 +454,7 @@ static int follow_stub(struct run *run, unsigned int *n_low, bool *is_copied, bo
 	struct sandbox *sb = &run->sb;
 	const struct look look = look_of(run);
 	struct range copy;
+	double start;
 	int r;
 
 	*ret_goes_on = false;
@@ -452,7 +466,9 @@ static int follow_stub(struct run *run, unsigned int *n_low, bool *is_copied, bo
 	}
 	if (*is_copied)
 		return 0;
+	start = rehearsal_now();
 	r = look_for_copy(&look, sb->at, is_copied, &copy, why);
+	sandbox_wait(sb, rehearsal_now() - start);
 	if (r < 0 || !*is_copied)
 		return r;
 	sandbox_drop_windows(sb);
@@ -473,8 +489,10 @@ static int run_stub(struct run *run, bool *ret_ok)
 
 	diag_init(&why, run->l->arena);
 	*ret_ok = false;
-	if (!kernel)
-		return -ENOMEM;
+	if (!kernel) {
+		fail(&why, EFAULT, "sandbox/bad-result", "the plan has no segment 'kernel'");
+		return say_failure(run, "stub", &why, REHEARSED_UNKNOWN);
+	}
 	window = (struct range){ kernel->addr, kernel->addr + kernel->bytes.len };
 	if (!sandbox_add_window(&run->sb, window))
 		return -ENOMEM;
@@ -641,21 +659,29 @@ static int run_plan(struct load *l, struct rehearsal *out, struct diag *diag, bo
 	return r;
 }
 
-/* The same image, to be started by its stub: by the 64-bit entry if that can be. */
-static int plan_by_stub(struct load *by_stub, struct diag *why)
+/* The same image, to be started by its stub. */
+static int plan_by_stub(struct load *by_stub, enum enter enter, struct diag *why)
 {
-	int r;
-
 	/* A plan by PVH may be of a subarchitecture that has no other entry; no stub asks for it. */
 	if (pvh_is_planned(&by_stub->plan))
 		by_stub->request.has_subarch = false;
-	by_stub->request.enter = ENTER_64;
-	r = load_plan(by_stub, why);
+	by_stub->request.enter = enter;
+	return load_plan(by_stub, why);
+}
+
+/* By the 64-bit entry if that can be. */
+static int fork_by_stub(struct load *by_stub, const struct load *l, struct diag *why)
+{
+	int r;
+
+	load_fork(by_stub, l);
+	r = plan_by_stub(by_stub, ENTER_64, why);
 	if (r != -EINVAL)
 		return r;
-	diag_init(why, by_stub->arena);
-	by_stub->request.enter = ENTER_32;
-	return load_plan(by_stub, why);
+	load_free_fork(by_stub);
+	load_fork(by_stub, l);
+	diag_init(why, l->arena);
+	return plan_by_stub(by_stub, ENTER_32, why);
 }
 
 /* From the stub's entry to the kernel's, and there the comparison with what was loaded. */
@@ -669,9 +695,23 @@ static int follow_oracle(struct run *run, struct plan *loaded)
 	return r == 0 && is_ok ? compare_kernel(run, loaded) : r;
 }
 
-static int run_by_stub(struct load *by_stub, struct plan *loaded, struct rehearsal *out,
+/* What is bad there is no fault of the plan. */
+static void take_last_stage(struct rehearsal *out, const struct rehearsal *inner)
+{
+	struct rehearsal_stage s = inner->stages[inner->n_stages - 1];
+
+	if (s.verdict == REHEARSED_BAD)
+		s.verdict = REHEARSED_UNKNOWN;
+	if (s.verdict > out->verdict)
+		out->verdict = s.verdict;
+	if (out->n_stages < REHEARSAL_STAGES_MAX)
+		out->stages[out->n_stages++] = s;
+}
+
+static int run_by_stub(struct load *by_stub, struct load *l, struct rehearsal *out,
 		       struct diag *diag)
 {
+	struct plan *loaded = is_direct(l) ? &l->plan : NULL;
 	struct rehearsal inner = { 0 };
 	bool is_ok = false;
 	struct run run;
@@ -680,8 +720,8 @@ static int run_by_stub(struct load *by_stub, struct plan *loaded, struct rehears
 
 	start_run(&run, by_stub, out, diag);
 	run.is_oracle = true;
-	diag_init(&why, by_stub->arena);
-	r = plan_by_stub(by_stub, &why);
+	diag_init(&why, l->arena);
+	r = fork_by_stub(by_stub, l, &why);
 	if (r < 0)
 		return say_failure(&run, "stub", &why, REHEARSED_UNKNOWN);
 	run.out = &inner;
@@ -690,8 +730,7 @@ static int run_by_stub(struct load *by_stub, struct plan *loaded, struct rehears
 	if (r == 0 && is_ok) {
 		r = follow_oracle(&run, loaded);
 	} else if (r == 0 && inner.n_stages > 0) {
-		out->stages[out->n_stages++] = inner.stages[inner.n_stages - 1];
-		out->verdict = inner.verdict > out->verdict ? inner.verdict : out->verdict;
+		take_last_stage(out, &inner);
 	}
 	finish_run(&run, "by its stub");
 	return r;
@@ -706,8 +745,7 @@ static int run_oracle(struct load *l, struct rehearsal *out, struct diag *diag)
 	struct load by_stub;
 	int r;
 
-	load_fork(&by_stub, l);
-	r = run_by_stub(&by_stub, is_direct(l) ? &l->plan : NULL, out, diag);
+	r = run_by_stub(&by_stub, l, out, diag);
 	load_free_fork(&by_stub);
 	return r;
 }
@@ -732,6 +770,7 @@ int rehearse(struct load *l, double plan_seconds, struct rehearsal *ret, struct 
 	int r;
 
 	*ret = (struct rehearsal){ 0 };
+	l->must_be_caged = l->is_caged;
 	progress_start(&l->progress);
 	progress_stage(&l->progress, PROGRESS_REHEARSING);
 	r = say_plan(l, ret, plan_seconds, diag);

@@ -64,6 +64,12 @@ static void hand_findings(struct parcel *p, struct caged *c)
 		parcel_fail(p, "code is not in the memory that it was found in");
 }
 
+static int fail_bad(const char *what, struct diag *diag)
+{
+	return fail(diag, EFAULT, "sandbox/bad-result",
+		    "the process that looked at the image handed back what cannot be: %s", what);
+}
+
 static int run(struct looking *at, struct diag *diag)
 {
 	struct load *l = at->look->l;
@@ -71,7 +77,8 @@ static int run(struct looking *at, struct diag *diag)
 	int r = 0;
 
 	at->caged = (struct caged){ .l = l, .cage = &cage, .work = look_alone,
-				    .hand = hand_findings };
+				    .hand = hand_findings,
+				    .seconds = l->options->rehearse_seconds };
 	diag_init(&at->said, l->arena);
 	switch (load_run_caged(&at->caged, diag)) {
 	case CAGE_NONE:
@@ -110,6 +117,8 @@ int look_for_copy(const struct look *look, phys_t code, bool *ret_is_one, struct
 
 	if (code < look->ram.len)
 		r = run(&at, diag);
+	if (r == 0 && at.found.is_one && (code < at.found.copy.start || code >= at.found.copy.end))
+		r = fail_bad("code is not in what it is said to be part of", diag);
 	*ret_is_one = r == 0 && at.found.is_one;
 	*ret = at.found.copy;
 	return r;
@@ -165,6 +174,8 @@ int look_at_program(const struct look *look, bool *ret_is_known, uint64_t *ret_l
 	struct looking at = { .look = look, .work = check_program };
 	int r = run(&at, diag);
 
+	if (r == 0 && at.found.is_one && at.found.len == 0)
+		r = fail_bad("a program of no bytes", diag);
 	*ret_is_known = at.found.is_one;
 	*ret_len = at.found.len;
 	return r;
@@ -233,6 +244,9 @@ int look_at_kernel(const struct look *look, struct plan *loaded,
 	struct looking at = { .look = look, .work = compare, .loaded = loaded, .ram = ram };
 	int r = run(&at, diag);
 
+	if (r == 0 && (at.found.match.n_compared == 0 || at.found.base > look->cpu->rip ||
+		       !range_list_contains(ram, (struct range){ at.found.base, look->cpu->rip + 1 })))
+		r = fail_bad("a kernel of no bytes, or one that is not where it is entered", diag);
 	*ret_base = at.found.base;
 	*ret = at.found.match;
 	return r;

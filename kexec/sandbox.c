@@ -412,6 +412,11 @@ int sandbox_open(struct sandbox *sb, const struct range_list *memory, unsigned i
 	return 0;
 }
 
+void sandbox_wait(struct sandbox *sb, double seconds)
+{
+	sb->deadline += (int64_t)(seconds * (double)NS);
+}
+
 void sandbox_close(struct sandbox *sb)
 {
 	kill_child(sb);
@@ -785,6 +790,11 @@ bool sandbox_add_window(struct sandbox *sb, struct range window)
 {
 	(void)sb, (void)window;
 	return false;
+}
+
+void sandbox_wait(struct sandbox *sb, double seconds)
+{
+	(void)sb, (void)seconds;
 }
 
 void sandbox_drop_windows(struct sandbox *sb)

@@ -74,6 +74,8 @@ struct sandbox {
 must_check int sandbox_open(struct sandbox *sb, const struct range_list *memory,
 			    unsigned int seconds, uint64_t memory_limit, struct arena *a,
 			    struct diag *diag);
+/* The caller has been busy for so long: that is none of its time. */
+void sandbox_wait(struct sandbox *sb, double seconds);
 /* Goes on at cpu until something happens. */
 enum sandbox_stop sandbox_run(struct sandbox *sb);
 /* False if there are SANDBOX_WINDOWS already. */

@@ -4,6 +4,7 @@
 import gzip
 import os
 import pathlib
+import random
 import re
 import shutil
 import subprocess
@@ -167,6 +168,50 @@ def test_same_rehearsal(words, entry):
     assert told(results[0]) == told(results[1])
     assert told(results[0])[1]["rehearsal"]["stages"][0] == {
         "name": "plan", "verdict": "good", "id": None, "advice": None}
+
+
+@pytest.mark.parametrize("length", [1 << 10, 60 << 10, 3 << 20])
+@pytest.mark.parametrize("name", ["6.1-cloud", "6.1-686-pae"])
+def test_same_rehearsal_of_an_unpacked_initrd(folder, pc, name, length):
+    """It is unpacked once, and both plans of a rehearsal have it: as it is loaded and, by the other entry if the
+    first is none of the kernel's, by the stub."""
+    initrd = folder / "initrd.gz"
+    initrd.write_bytes(gzip.compress(test_initrd.cpio(zeros=random.Random(1).randbytes(length)), 1))
+    words = (pc, str(images.path(name)), f"--initrd={initrd}", "--initrd-unpack=yes", "--append=x")
+    results = [run("--dry-run", "--rehearse", "--json", "--seed=1", *more, *words, limit=60)
+               for more in ((), ("--no-sandbox",))]
+    assert told(results[0]) == told(results[1])
+    assert results[0].status == 0, results[0]
+
+
+@pytest.mark.parametrize("mebibytes, is_again", [(76, False), (88, True)])
+def test_same_rehearsal_where_it_is_packed_again(folder, mebibytes, is_again):
+    """There is no room for the initrd unpacked beside the stub's window, and beside the kernel only for the smaller."""
+    initrd = folder / "initrd.gz"
+    initrd.write_bytes(gzip.compress(test_initrd.cpio(
+        file=(test_initrd.noise(512) + bytes(3584)) * (mebibytes << 8)), 1))
+    (folder / "host").mkdir()
+    pc = machines.Machine(machines.pc(16 * machines.GIB), available=15 * machines.GIB).write(folder / "host")
+    words = (pc, str(images.path("6.1-cloud")), f"--initrd={initrd}", "--append=x", "--mem-max=128M")
+    results = [run("--dry-run", "--rehearse", "--json", "--seed=1", *more, *words, limit=60)
+               for more in ((), ("--no-sandbox",))]
+    assert told(results[0]) == told(results[1])
+    assert results[0].status == 0, results[0]
+    assert (b"load/initrd-packed-again" in results[0].out) == is_again
+
+
+@pytest.mark.parametrize("nth", [3, 5, 6, 7, 8])
+def test_rehearsal_that_loses_it(pc, nth):
+    """A process that cannot be made any more is no reason to read the image without one. Forks: the file opened,
+    the plan, the traced one, the plan by the stub, one more traced, looks."""
+    result = run("--dry-run", "--rehearse", "--json", "--seed=1", pc, str(images.path("6.1-cloud")), limit=60,
+                 between=(shutil.which("strace"), "-o", "/dev/null", "-e",
+                          f"inject=/^(fork|clone|clone3)$:error=EAGAIN:when={nth}"))
+    rehearsal = plans.parse(result.out)["rehearsal"]
+    ids = {stage["id"] for stage in rehearsal["stages"]} - {None}
+    assert (result.status, rehearsal["verdict"]) == ((2, "unknown") if ids else (0, "good"))
+    assert ids <= {"sandbox/lost", "rehearse/no-child"}
+    assert ids or nth == 8, "there are that many"
 
 
 def status_of(pid):
