@@ -415,7 +415,7 @@ static enum cage_result judge(struct cage *c, pid_t pid, bool is_ready, bool is_
 		r = waitpid(pid, &status, 0);
 	while (r < 0 && errno == EINTR);
 	if (r < 0) {
-		fail(diag, errno, "sandbox/crashed",
+		fail(diag, EFAULT, "sandbox/crashed",
 		     "the process that reads the files cannot be waited for: %s; nothing was loaded",
 		     strerror(errno));
 		return CAGE_FAILED;
@@ -428,7 +428,7 @@ static enum cage_result judge(struct cage *c, pid_t pid, bool is_ready, bool is_
 		return fail_exit(WEXITSTATUS(status), diag);
 	r = seal(c);
 	if (r < 0) {
-		fail(diag, -r, "sandbox/not-sealed",
+		fail(diag, EBUSY, "sandbox/not-sealed",
 		     "what was made of the files cannot be sealed: %s; nothing was loaded",
 		     strerror(-r));
 		return CAGE_FAILED;

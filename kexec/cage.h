@@ -41,7 +41,8 @@ enum cage_result cage_open(struct cage *c);
 atomic_uint *cage_signal(struct cage *c);
 /*
  * Does the work, waits for its end, for seconds at most, and seals what it made. *ret is what it
- * returned, inside the region; every byte of it may be wrong. ids:
+ * returned, inside the region; every byte of it may be wrong. ids, none of them with -EINVAL, which
+ * is what is said of files:
  * "sandbox/refused-call"	a system call that is not allowed
  * "sandbox/crashed"		another signal, or an end that is none
  * "sandbox/killed"		by SIGKILL: the kernel does that when memory is short
