@@ -179,9 +179,11 @@ def is_same_inspection(result, whole, is_absent):
     new, old = (plans.parse(r.out) for r in (result, whole))
     verdicts, before = new.pop("verdicts"), old.pop("verdicts")
     notes = {note["id"] for note in new.pop("notes")} - {note["id"] for note in old.pop("notes")}
-    return new == old and notes <= LEFT_OUT and verdicts and (is_absent or all(
-        verdict in before or verdict["verdict"] != "loads" and verdict["id"] and verdict["advice"]
-        for verdict in verdicts))
+    others = [verdict for verdict in verdicts if verdict not in before]
+    if new != old or not verdicts or is_absent:
+        return new == old and bool(verdicts)
+    return (notes <= LEFT_OUT or bool(others)) and all(
+        verdict["verdict"] != "loads" and verdict["id"] and verdict["advice"] for verdict in others)
 
 
 def is_same_check(result, whole, is_absent):
