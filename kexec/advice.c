@@ -124,7 +124,8 @@ static const struct {
 	{ "sandbox/lost", "try again when there are processes and memory to be had; --no-sandbox reads "
 			  "the files without" },
 	{ "sandbox/not-sealed", "try again when nothing looks into the process (a debugger)" },
-	{ "sandbox/timeout", "if the file is very large and the machine slow: --no-sandbox; else do "
+	{ "sandbox/timeout", "if the file is very large and the machine slow: --time-limit for a "
+			     "rehearsal, --no-sandbox for a load; else do "
 			     "not trust this file" },
 	{ "shutdown/", "run kexec -e when the services are stopped" },
 	{ "status/", "is /sys mounted, and was the running kernel built with CONFIG_KEXEC?" },

@@ -164,8 +164,10 @@ static int check_program(struct looking *at, struct diag *diag)
 		return 0;
 	else
 		r = elf_parse(l->request.kernel, &elf, diag);
-	at->found.is_one = r == 0;
-	return r < 0 ? r : handed_check_program(&l->plan, &elf, at->look->ram, &at->found.len, diag);
+	if (r == 0)
+		r = handed_check_program(&l->plan, &elf, at->look->ram, &at->found.len, diag);
+	at->found.is_one = r == 0 && at->found.len > 0;
+	return r;
 }
 
 int look_at_program(const struct look *look, bool *ret_is_known, uint64_t *ret_len,
@@ -174,8 +176,7 @@ int look_at_program(const struct look *look, bool *ret_is_known, uint64_t *ret_l
 	struct looking at = { .look = look, .work = check_program };
 	int r = run(&at, diag);
 
-	if (r == 0 && at.found.is_one && at.found.len == 0)
-		r = fail_bad("a program of no bytes", diag);
+	at.found.is_one &= at.found.len > 0;
 	*ret_is_known = at.found.is_one;
 	*ret_len = at.found.len;
 	return r;
@@ -244,7 +245,8 @@ int look_at_kernel(const struct look *look, struct plan *loaded,
 	struct looking at = { .look = look, .work = compare, .loaded = loaded, .ram = ram };
 	int r = run(&at, diag);
 
-	if (r == 0 && (at.found.match.n_compared == 0 || at.found.base > look->cpu->rip ||
+	if (r == 0 && (at.found.match.n_compared == 0 || look->cpu->rip >= look->ram.len ||
+		       at.found.base > look->cpu->rip ||
 		       !range_list_contains(ram, (struct range){ at.found.base, look->cpu->rip + 1 })))
 		r = fail_bad("a kernel of no bytes, or one that is not where it is entered", diag);
 	*ret_base = at.found.base;
