@@ -63,16 +63,7 @@ int export_run(const struct options *o, struct arena *a, struct diag *diag)
 	diag_init(&e.said, a);
 	r = load_read(&l, diag);
 	if (r == 0)
-		switch (load_run_caged(&e.caged, diag)) {
-		case CAGE_NONE:
-			export_file(&e.caged);
-			break;
-		case CAGE_FAILED:
-			r = -diag->error;
-			break;
-		case CAGE_DONE:
-			break;
-		}
+		r = load_run_anywhere(&e.caged, diag);
 	diag_take_notes(diag, &e.said);
 	if (r == 0 && e.said.error != 0)
 		r = diag_take_failure(diag, &e.said);

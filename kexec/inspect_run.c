@@ -186,15 +186,8 @@ static int run_inspection(struct inspecting *run, struct diag *diag)
 	if (l->kernel.bytes.len == 0)
 		return diag_take_failure(diag, &run->why);
 	run->crash_result = load_read(&run->crash, &run->crash_why);
-	switch (load_run_caged(&run->caged, &run->why)) {
-	case CAGE_NONE:
-		inspect(&run->caged);
-		break;
-	case CAGE_FAILED:
+	if (load_run_anywhere(&run->caged, &run->why) < 0)
 		return diag_take_failure(diag, &run->why);
-	case CAGE_DONE:
-		break;
-	}
 	return run->said.error != 0 ? diag_take_failure(diag, &run->said) : 0;
 }
 

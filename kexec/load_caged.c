@@ -214,6 +214,20 @@ enum cage_result load_run_caged(struct caged *c, struct diag *diag)
 	return CAGE_FAILED;
 }
 
+int load_run_anywhere(struct caged *c, struct diag *diag)
+{
+	switch (load_run_caged(c, diag)) {
+	case CAGE_NONE:
+		c->work(c);
+		break;
+	case CAGE_FAILED:
+		return -diag->error;
+	case CAGE_DONE:
+		break;
+	}
+	return 0;
+}
+
 int load_open_caged(struct load *l, struct diag *diag)
 {
 	struct opening o = { .caged = { .l = l, .cage = &l->cages[CAGE_OPEN],

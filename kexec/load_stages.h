@@ -60,5 +60,7 @@ struct caged {
 };
 /* CAGE_NONE: nothing was done, and l->is_caged is false now; a note says why, if it was true. */
 enum cage_result load_run_caged(struct caged *c, struct diag *diag);
+/* The same; where there is no cage the work is done here. What it came to, c has. */
+must_check int load_run_anywhere(struct caged *c, struct diag *diag);
 
 #endif

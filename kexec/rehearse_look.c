@@ -13,7 +13,7 @@
 
 /* Of any look; what it was not for stays 0. */
 struct findings {
-	bool is_one;
+	bool is_copy;
 	struct range copy;
 	uint64_t len;
 	phys_t base;
@@ -52,7 +52,7 @@ static void hand_findings(struct parcel *p, struct caged *c)
 	struct findings *f = &at->found;
 
 	handback_diag(p, &at->said);
-	parcel_bool(p, &f->is_one);
+	parcel_bool(p, &f->is_copy);
 	parcel_u64(p, &f->copy.start);
 	parcel_u64(p, &f->copy.end);
 	parcel_u64(p, &f->len);
@@ -74,22 +74,13 @@ static int run(struct looking *at, struct diag *diag)
 {
 	struct load *l = at->look->l;
 	struct cage cage = { .memfd = -1 };
-	int r = 0;
+	int r;
 
 	at->caged = (struct caged){ .l = l, .cage = &cage, .work = look_alone,
 				    .hand = hand_findings,
 				    .seconds = l->options->rehearse_seconds };
 	diag_init(&at->said, l->arena);
-	switch (load_run_caged(&at->caged, diag)) {
-	case CAGE_NONE:
-		look_alone(&at->caged);
-		break;
-	case CAGE_FAILED:
-		r = -diag->error;
-		break;
-	case CAGE_DONE:
-		break;
-	}
+	r = load_run_anywhere(&at->caged, diag);
 	cage_close(&cage);
 	return r == 0 && at->said.error != 0 ? diag_take_failure(diag, &at->said) : r;
 }
@@ -103,7 +94,7 @@ static int find_copy(struct looking *at, struct diag *diag)
 	int r = bzimage_parse(at->look->l->request.kernel, at->look->l->arena, &image, diag);
 
 	if (r == 0)
-		at->found.is_one = arrival_find_copy(
+		at->found.is_copy = arrival_find_copy(
 			&image, span_of(ram.bytes + at->code, (size_t)(ram.len - at->code)), at->code,
 			&at->found.copy);
 	return r;
@@ -117,9 +108,9 @@ int look_for_copy(const struct look *look, phys_t code, bool *ret_is_one, struct
 
 	if (code < look->ram.len)
 		r = run(&at, diag);
-	if (r == 0 && at.found.is_one && (code < at.found.copy.start || code >= at.found.copy.end))
+	if (r == 0 && at.found.is_copy && (code < at.found.copy.start || code >= at.found.copy.end))
 		r = fail_bad("code is not in what it is said to be part of", diag);
-	*ret_is_one = r == 0 && at.found.is_one;
+	*ret_is_one = r == 0 && at.found.is_copy;
 	*ret = at.found.copy;
 	return r;
 }
@@ -164,10 +155,7 @@ static int check_program(struct looking *at, struct diag *diag)
 		return 0;
 	else
 		r = elf_parse(l->request.kernel, &elf, diag);
-	if (r == 0)
-		r = handed_check_program(&l->plan, &elf, at->look->ram, &at->found.len, diag);
-	at->found.is_one = r == 0 && at->found.len > 0;
-	return r;
+	return r < 0 ? r : handed_check_program(&l->plan, &elf, at->look->ram, &at->found.len, diag);
 }
 
 int look_at_program(const struct look *look, bool *ret_is_known, uint64_t *ret_len,
@@ -176,8 +164,7 @@ int look_at_program(const struct look *look, bool *ret_is_known, uint64_t *ret_l
 	struct looking at = { .look = look, .work = check_program };
 	int r = run(&at, diag);
 
-	at.found.is_one &= at.found.len > 0;
-	*ret_is_known = at.found.is_one;
+	*ret_is_known = at.found.len > 0;
 	*ret_len = at.found.len;
 	return r;
 }
