@@ -379,6 +379,31 @@ def test_parameters_that_the_stub_overwrites(pc, folder, text, name, status):
     assert kept["id"] == name and done.result.status == status, done.result
 
 
+@pytest.mark.parametrize("entry", ["auto", "pvh"])
+@pytest.mark.parametrize("text, name", [
+    ("mov 0x218(%rsi), %eax\nnotb 0x1234(%rax)", "rehearse/segment-changed"),
+    ("mov 0x228(%rsi), %eax\nnotb (%rax)", "rehearse/segment-changed"),
+    ("notb 0xff0(%rsi)", "rehearse/boot-params-changed"),
+], ids=["initrd", "cmdline", "boot_params"])
+def test_what_only_the_stub_overwrites(pc, folder, text, name, entry):
+    """A plan that needs no stub is not bad for it; that its kernel is the stub's too is then not known."""
+    initrd = folder / "initrd"
+    initrd.write_bytes(os.urandom(MIB))
+    done = rehearse(pc, with_hook(folder, text), f"--initrd={initrd}", f"--enter={entry}", "--mem-max=3G")
+    kept, = [s for s in done.of["stages"] if s["name"] == "kept"]
+    assert (kept["id"], kept["verdict"]) == (name, "unknown") and done.result.status == UNKNOWN, done.result
+
+
+@pytest.mark.parametrize("entry", ["64", "auto", "pvh"])
+def test_another_kernel_than_the_stubs(pc, folder, entry):
+    """The stub changes a byte of what it is about to unpack: it is not known whose kernel is the right one."""
+    image = images.bare(QUICK)
+    at = image.payload_end - len(image.payload) // 2 - image.setup_len
+    kernel = with_hook(folder, f"notb start + {at - HOOK_ROOM}(%rip)")
+    done = rehearse(pc, kernel, f"--enter={entry}", "--append=nokaslr")
+    assert "differs at +" in done.found("kernel", "rehearse/kernel-differs")
+
+
 WILD = {
     "store": ("movabs $0x700000000000, %rax\nmov %rax, (%rax)", "rehearse/exception"),
     "load": ("mov 0xd0000000, %eax\n1: jmp 1b", "rehearse/exception"),
