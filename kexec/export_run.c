@@ -22,26 +22,24 @@ struct exporting {
 	struct caged caged;	/* first: the others are found by it */
 	const struct export_wish *wish;
 	struct export_file file;
-	struct diag said;
 };
 
-static void export_file(struct caged *c)
+static int export_file(struct caged *c, struct diag *diag)
 {
 	struct exporting *e = (struct exporting *)c;
+	int r;
 
-	diag_init(&e->said, c->l->arena);
-	e->file = (struct export_file){ 0 };
 	progress_stage(&c->l->progress, PROGRESS_EXPORTING);
-	/* The diag has the result. */
-	if (x86_export(e->wish, &c->l->request, c->l->arena, &e->file, &e->said) < 0)
+	r = x86_export(e->wish, &c->l->request, c->l->arena, &e->file, diag);
+	if (r < 0)
 		e->file.n = 0;
+	return r;
 }
 
 static void hand_file(struct parcel *p, struct caged *c)
 {
 	struct exporting *e = (struct exporting *)c;
 
-	handback_diag(p, &e->said);
 	e->file.n = parcel_count(p, e->file.n, EXPORT_PIECES_MAX);
 	for (size_t i = 0; i < e->file.n; i++)
 		parcel_span(p, &e->file.pieces[i]);
@@ -60,13 +58,9 @@ int export_run(const struct options *o, struct arena *a, struct diag *diag)
 	load_init(&l, o, a);
 	l.is_caged = !o->no_sandbox;
 	file_catch_truncation();
-	diag_init(&e.said, a);
 	r = load_read(&l, diag);
 	if (r == 0)
 		r = load_run_anywhere(&e.caged, diag);
-	diag_take_notes(diag, &e.said);
-	if (r == 0 && e.said.error != 0)
-		r = diag_take_failure(diag, &e.said);
 	if (r == 0)
 		r = output_write(o->output, mode_of(&l), e.file.pieces, e.file.n, diag);
 	progress_end(&l.progress);

@@ -40,10 +40,8 @@ static void put_verdict(struct inspection *in, struct item *list, const char *op
 		inspect_text(in, o, "advice", NULL);
 }
 
-static void put_notes(struct inspection *in, const struct diag *diag)
+static void put_notes(struct inspection *in, struct item *list, const struct diag *diag)
 {
-	struct item *list = inspect_list(in, in->top, "notes");
-
 	for (const struct diag_note *n = diag->notes; n; n = n->next) {
 		struct item *o = inspect_group(in, list, NULL);
 
@@ -105,7 +103,6 @@ struct inspecting {
 	int read_result, crash_result;
 	struct diag why, crash_why;
 	const char *text;	/* what is to be printed */
-	struct diag said;
 };
 
 static int print(const struct options *o, const struct inspection *in, const char **ret,
@@ -132,7 +129,7 @@ static int print(const struct options *o, const struct inspection *in, const cha
 	return r;
 }
 
-static void inspect(struct caged *c)
+static int inspect(struct caged *c, struct diag *diag)
 {
 	struct inspecting *run = (struct inspecting *)c;
 	const struct options *o = run->l.options;
@@ -141,12 +138,11 @@ static void inspect(struct caged *c)
 	struct item *list;
 	int r;
 
-	diag_init(&run->said, run->l.arena);
 	/* What they do now they do where this is done. */
 	run->l.is_caged = run->crash.is_caged = false;
 	progress_stage(&run->l.progress, PROGRESS_INSPECTING);
 	r = x86_inspect(run->l.kernel.bytes, o->kernel, o->profile, run->l.arena, &memory, &in,
-			&run->said);
+			diag);
 	if (r == 0) {
 		list = inspect_list(&in, in.top, "verdicts");
 		if (run->read_result == 0)
@@ -154,19 +150,21 @@ static void inspect(struct caged *c)
 		else
 			put_verdict(&in, list, "-l", "auto", NULL, &run->why);
 		judge_crash(&run->crash, run->crash_result, &in, list, &run->crash_why);
-		put_notes(&in, &run->why);
-		r = print(o, &in, &run->text, &run->said);
+		list = inspect_list(&in, in.top, "notes");
+		put_notes(&in, list, diag);
+		put_notes(&in, list, &run->why);
+		r = print(o, &in, &run->text, diag);
 	}
 	if (r < 0)
 		run->text = NULL;
 	x86_inspect_free(memory);
+	return r;
 }
 
 static void hand_text(struct parcel *p, struct caged *c)
 {
 	struct inspecting *run = (struct inspecting *)c;
 
-	handback_diag(p, &run->said);
 	parcel_text(p, &run->text, TEXT_ANY);
 }
 
@@ -186,9 +184,7 @@ static int run_inspection(struct inspecting *run, struct diag *diag)
 	if (l->kernel.bytes.len == 0)
 		return diag_take_failure(diag, &run->why);
 	run->crash_result = load_read(&run->crash, &run->crash_why);
-	if (load_run_anywhere(&run->caged, &run->why) < 0)
-		return diag_take_failure(diag, &run->why);
-	return run->said.error != 0 ? diag_take_failure(diag, &run->said) : 0;
+	return load_run_anywhere(&run->caged, diag);
 }
 
 int inspect_run(const struct options *o, struct arena *a, struct diag *diag)
@@ -213,7 +209,6 @@ int inspect_run(const struct options *o, struct arena *a, struct diag *diag)
 	file_catch_truncation();
 	diag_init(&run.why, a);
 	diag_init(&run.crash_why, a);
-	diag_init(&run.said, a);
 	r = run_inspection(&run, diag);
 	progress_end(&run.l.progress);
 	if (r == 0)

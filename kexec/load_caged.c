@@ -15,13 +15,8 @@
 #define SECONDS_MIN	120
 #define LEN_PER_SECOND	MIB
 
-struct opening {
-	struct caged caged;	/* first: the others are found by it */
-	struct diag said;
-};
-
 struct planning {
-	struct caged caged;
+	struct caged caged;	/* first: it is found by that */
 	struct stages *stages;
 };
 
@@ -77,7 +72,6 @@ static void hand_opened(struct parcel *p, struct caged *c)
 {
 	struct load *l = c->l;
 
-	handback_diag(p, &((struct opening *)c)->said);
 	parcel_span(p, &l->request.kernel);
 	handback_bundle(p, &l->request.bundle);
 	l->unwrapped.n = parcel_count(p, l->unwrapped.n, UNWRAP_DEPTH_MAX);
@@ -112,6 +106,12 @@ static void hand_stages(struct parcel *p, struct caged *c)
 
 /* ---- in the cage ---- */
 
+static void hand(struct parcel *p, struct caged *c)
+{
+	handback_diag(p, &c->said);
+	c->hand(p, c);
+}
+
 /* Twice: to know how long it is, and to write it. */
 static struct span pack(struct caged *c, struct region *region)
 {
@@ -124,7 +124,7 @@ static struct span pack(struct caged *c, struct region *region)
 	size_t len = 0;
 
 	for (int round = 0; round < 2; round++) {
-		c->hand(&p, c);
+		hand(&p, c);
 		if (p.wrong)
 			return (struct span){ 0 };
 		if (round == 0) {
@@ -146,22 +146,25 @@ static struct span work_alone(void *ctx, struct region *region)
 
 	c->l->arena->region = region;
 	c->memory[c->n_memory++] = span_of(region->base, region->len);
-	c->work(c);
+	c->work(c, &c->said);	/* said has how it ended */
 	return pack(c, region);
 }
 
-static void open_alone(struct caged *c)
+static int open_alone(struct caged *c, struct diag *diag)
 {
-	struct opening *o = (struct opening *)c;
+	int r = load_open(c->l, diag);
 
-	diag_init(&o->said, c->l->arena);
-	if (load_open(c->l, &o->said) < 0)
+	if (r < 0)
 		c->l->format = NULL;
+	return r;
 }
 
-static void plan_alone(struct caged *c)
+/* What it says, the stages have. */
+static int plan_alone(struct caged *c, struct diag *diag)
 {
+	(void)diag;
 	load_run_stages(c->l, ((struct planning *)c)->stages);
+	return 0;
 }
 
 /* ---- who waits for it ---- */
@@ -179,6 +182,7 @@ enum cage_result load_run_caged(struct caged *c, struct diag *diag)
 	enum cage_result result;
 	struct parcel p = { .arena = l->arena };
 
+	diag_init(&c->said, l->arena);
 	if (!l->is_caged)
 		return CAGE_NONE;
 	if (list_memory(c) < 0) {
@@ -207,7 +211,7 @@ enum cage_result load_run_caged(struct caged *c, struct diag *diag)
 	c->memory[c->n_memory++] = cage_memory(c->cage);
 	p.memory = c->memory;
 	p.n_memory = c->n_memory;
-	c->hand(&p, c);
+	hand(&p, c);
 	if (parcel_is_done(&p))
 		return CAGE_DONE;
 	fail_bad(p.wrong ? p.wrong : "there is too much of it", diag);
@@ -218,34 +222,23 @@ int load_run_anywhere(struct caged *c, struct diag *diag)
 {
 	switch (load_run_caged(c, diag)) {
 	case CAGE_NONE:
-		c->work(c);
-		break;
+		return c->work(c, diag);
 	case CAGE_FAILED:
 		return -diag->error;
 	case CAGE_DONE:
 		break;
 	}
-	return 0;
+	diag_take_notes(diag, &c->said);
+	return c->said.error != 0 ? diag_take_failure(diag, &c->said) : 0;
 }
 
 int load_open_caged(struct load *l, struct diag *diag)
 {
-	struct opening o = { .caged = { .l = l, .cage = &l->cages[CAGE_OPEN],
-					.work = open_alone, .hand = hand_opened } };
+	struct caged opening = { .l = l, .cage = &l->cages[CAGE_OPEN], .work = open_alone,
+				 .hand = hand_opened };
+	int r = load_run_anywhere(&opening, diag);
 
-	diag_init(&o.said, l->arena);
-	switch (load_run_caged(&o.caged, diag)) {
-	case CAGE_NONE:
-		return load_open(l, diag);
-	case CAGE_FAILED:
-		return -diag->error;
-	case CAGE_DONE:
-		break;
-	}
-	diag_take_notes(diag, &o.said);
-	if (o.said.error != 0)
-		return diag_take_failure(diag, &o.said);
-	return l->request.kernel.len > 0 ? 0 : fail_bad("there is no kernel", diag);
+	return r == 0 && l->request.kernel.len == 0 ? fail_bad("there is no kernel", diag) : r;
 }
 
 /* The plan is held against what this process knows by itself of the machine and of what was asked. */

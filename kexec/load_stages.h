@@ -52,15 +52,17 @@ void load_run_stages_caged(struct load *l, struct stages *s);
 struct caged {
 	struct load *l;
 	struct cage *cage;
-	void (*work)(struct caged *c);
+	int (*work)(struct caged *c, struct diag *diag);
 	void (*hand)(struct parcel *p, struct caged *c);
 	unsigned int seconds;	/* that it may take; 0: as its files' lengths allow */
 	struct span *memory;	/* what spans may point into; load_run_caged() makes it */
 	size_t n_memory;
+	struct diag said;	/* by the work */
 };
-/* CAGE_NONE: nothing was done, and l->is_caged is false now; a note says why, if it was true. */
+/* CAGE_NONE: nothing was done, and l->is_caged is false now; a note says why, if it was true.
+ * CAGE_DONE: the work was; c->said has how it ended. */
 enum cage_result load_run_caged(struct caged *c, struct diag *diag);
-/* The same; where there is no cage the work is done here. What it came to, c has. */
+/* The same; where there is no cage the work is done here. What the work said, diag has. */
 must_check int load_run_anywhere(struct caged *c, struct diag *diag);
 
 #endif

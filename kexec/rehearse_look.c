@@ -30,20 +30,18 @@ struct looking {
 	const struct range_list *ram;
 
 	struct findings found;
-	struct diag said;
 };
 
 /* ---- there and back ---- */
 
-static void look_alone(struct caged *c)
+static int look_alone(struct caged *c, struct diag *diag)
 {
 	struct looking *at = (struct looking *)c;
+	int r = at->work(at, diag);
 
-	diag_init(&at->said, c->l->arena);
-	at->found = (struct findings){ 0 };
-	/* The diag has the result. */
-	if (at->work(at, &at->said) < 0)
+	if (r < 0)
 		at->found = (struct findings){ 0 };
+	return r;
 }
 
 static void hand_findings(struct parcel *p, struct caged *c)
@@ -51,7 +49,6 @@ static void hand_findings(struct parcel *p, struct caged *c)
 	struct looking *at = (struct looking *)c;
 	struct findings *f = &at->found;
 
-	handback_diag(p, &at->said);
 	parcel_bool(p, &f->is_copy);
 	parcel_u64(p, &f->copy.start);
 	parcel_u64(p, &f->copy.end);
@@ -79,10 +76,9 @@ static int run(struct looking *at, struct diag *diag)
 	at->caged = (struct caged){ .l = l, .cage = &cage, .work = look_alone,
 				    .hand = hand_findings,
 				    .seconds = l->options->rehearse_seconds };
-	diag_init(&at->said, l->arena);
 	r = load_run_anywhere(&at->caged, diag);
 	cage_close(&cage);
-	return r == 0 && at->said.error != 0 ? diag_take_failure(diag, &at->said) : r;
+	return r;
 }
 
 /* ---- the stub's copy ---- */

@@ -275,6 +275,13 @@ def test_not_to_be_had(words, call, error):
     assert said == {"sandbox/none"} and plan == whole
 
 
+def test_view_of_what_ended_it(folder):
+    """That the machine cannot be read either is a verdict of the view, and there is none."""
+    result = run("--inspect", "--json", f"--host-root={folder / 'none'}", str(images.path("6.1-cloud")), limit=60,
+                 between=(shutil.which("strace"), "-f", "-o", "/dev/null", "-e", "inject=wait4:error=ECHILD"))
+    assert (result.status, plans.parse(result.out)["error"]["id"]) == (255, "sandbox/crashed"), result
+
+
 @pytest.mark.parametrize("words", ["direct"], indirect=True)
 def test_memory(words):
     """No byte is there twice: the most that any process of it has is what it was."""
