@@ -177,7 +177,7 @@ static const char *field(struct entry_list *l, struct boot_entry *e, struct span
 {
 	const char *found = uki_field(section, key, l->arena);
 
-	return found ? entry_text(l, e, span_of(found, strlen(found))) : NULL;
+	return entry_string(l, e, found);
 }
 
 static void take_release(struct entry_list *l, struct boot_entry *e, const struct uki_sections *s)
@@ -185,10 +185,8 @@ static void take_release(struct entry_list *l, struct boot_entry *e, const struc
 	const struct span osrel = s->part[UKI_OSREL];
 	const char *image_version = field(l, e, osrel, "IMAGE_VERSION");
 	const char *image_id = field(l, e, osrel, "IMAGE_ID");
-	const char *uname = uki_text(s->part[UKI_UNAME], l->arena);
+	const char *uname = entry_string(l, e, uki_text(s->part[UKI_UNAME], l->arena));
 
-	if (uname)
-		uname = entry_text(l, e, span_of(uname, strlen(uname)));
 	e->title = first_of(field(l, e, osrel, "PRETTY_NAME"),
 			    first_of(image_id, field(l, e, osrel, "ID")));
 	e->sort_key = first_of(image_id, field(l, e, osrel, "ID"));
@@ -205,8 +203,8 @@ static void take_profile(struct entry_list *l, struct boot_entry *e, const struc
 	const struct uki_profile *p = i < uki->n_profiles ? &uki->profiles[i] : NULL;
 	const char *title = p ? p->title : NULL, *id = p ? p->id : NULL;
 
-	title = title ? entry_text(l, e, span_of(title, strlen(title))) : NULL;
-	id = id ? entry_text(l, e, span_of(id, strlen(id))) : NULL;
+	title = entry_string(l, e, title);
+	id = entry_string(l, e, id);
 	if (title && e->title)
 		e->title = entry_printf(l, "%s (%s)", e->title, title);
 	else if (title)
@@ -229,7 +227,7 @@ static struct boot_entry *add_uki(const struct entry_file *file, size_t place, s
 	e->kind = ENTRY_UKI;
 	e->place = e->source = place;
 	take_name(file, ".efi", l, e);
-	path = entry_text(l, e, span_of(file->name, strlen(file->name)));
+	path = entry_string(l, e, file->name);
 	e->kernel = path ? entry_printf(l, "/%s", path) : NULL;
 	return e;
 }

@@ -89,6 +89,11 @@ const char *entry_text(struct entry_list *l, struct boot_entry *e, struct span s
 	return copy;
 }
 
+const char *entry_string(struct entry_list *l, struct boot_entry *e, const char *s)
+{
+	return s ? entry_text(l, e, span_of(s, strlen(s))) : NULL;
+}
+
 void entry_add_initrd(struct entry_list *l, struct boot_entry *e, const char *path)
 {
 	if (!path)

@@ -153,6 +153,8 @@ printf_like(4, 5) void fail_entry(struct entry_list *l, struct boot_entry *e, co
 /* A copy of s for the entry, which is refused if there is a control character other than a tab in
  * it. */
 const char *entry_text(struct entry_list *l, struct boot_entry *e, struct span s);
+/* The same of a string; NULL of none. */
+const char *entry_string(struct entry_list *l, struct boot_entry *e, const char *s);
 printf_like(2, 3) const char *entry_printf(struct entry_list *l, const char *fmt, ...);
 void entry_add_initrd(struct entry_list *l, struct boot_entry *e, const char *path);
 /* Once an entry's lines have been read: one without a kernel cannot be used. */

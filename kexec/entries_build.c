@@ -116,18 +116,18 @@ static void expand_entry(struct build *b, struct boot_entry *e)
 
 	if (e->options && strpbrk(e->options, "$\\'\"")) {
 		grub_expand_line(e->options, &b->grub, &b->list, e, &w);
-		e->options = grub_join(&w, 0, &b->list);
+		e->options = entry_string(&b->list, e, grub_join(&w, 0, &b->list));
 	}
 	if (e->kernel && strchr(e->kernel, '$')) {
 		grub_expand_line(e->kernel, &b->grub, &b->list, e, &w);
-		e->kernel = w.n > 0 ? w.v[0] : NULL;
+		e->kernel = w.n > 0 ? entry_string(&b->list, e, w.v[0]) : NULL;
 	}
 	e->initrds = NULL;
 	e->n_initrds = 0;
 	for (size_t i = 0; i < n_initrds; i++) {
 		grub_expand_line(initrds[i], &b->grub, &b->list, e, &w);
 		for (size_t j = 0; j < w.n; j++)
-			entry_add_initrd(&b->list, e, w.v[j]);
+			entry_add_initrd(&b->list, e, entry_string(&b->list, e, w.v[j]));
 	}
 	entry_finish(&b->list, e);
 }

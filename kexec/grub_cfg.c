@@ -485,8 +485,8 @@ static void add_entry(struct grub *g, const struct menu *m, const struct grub_it
 	e->place = e->source = g->in->place;
 	e->file = item->at < g->n_cfg || !g->in->custom ? g->in->cfg->name : g->in->custom->name;
 	e->line = g->t[item->at].line;
-	e->title = entry_text(g->l, e, span_of(title, strlen(title)));
-	e->id = item->id ? entry_text(g->l, e, span_of(item->id, strlen(item->id))) : e->title;
+	e->title = entry_string(g->l, e, title);
+	e->id = item->id ? entry_string(g->l, e, item->id) : e->title;
 	if (item->why || m->why)
 		fail_entry(g->l, e, "entries/grub-condition", "%s", item->why ? item->why : m->why);
 	e->levels = make_levels(g, m, item);

@@ -372,7 +372,7 @@ static const char *take_path(struct grub *g, size_t at, const char *word, size_t
 		return NULL;
 	}
 	*ret_place = place;
-	return entry_text(g->l, g->e, span_of(path, strlen(path)));
+	return entry_string(g->l, g->e, path);
 }
 
 /* Of a line that decides what is booted everything must be known. */
@@ -397,7 +397,7 @@ static void take_kernel(struct grub *g, size_t at, const struct grub_words *w)
 	}
 	g->e->kernel = take_path(g, at, w->v[1], &g->e->place);
 	options = grub_join(w, 2, g->l);
-	g->e->options = options ? entry_text(g->l, g->e, span_of(options, strlen(options))) : NULL;
+	g->e->options = entry_string(g->l, g->e, options);
 	g->e->n_initrds = 0;
 }
 
@@ -437,8 +437,7 @@ static bool run_loader(struct grub *g, size_t at, const struct grub_words *w)
 	}
 	if (strcmp(name, "devicetree") == 0) {
 		if (g->e && w->n > 1 && !w->unknown)
-			g->e->devicetree =
-				entry_text(g->l, g->e, span_of(w->v[1], strlen(w->v[1])));
+			g->e->devicetree = entry_string(g->l, g->e, w->v[1]);
 		return true;
 	}
 	if (!is_one_of(name, other_loaders))

@@ -652,6 +652,16 @@ def test_fedora(boot):
     assert boot.default() is None
 
 
+@pytest.mark.parametrize("line", ["options", "linux", "initrd"])
+def test_control_characters_from_grubs_variables(boot, line):
+    """A terminal is not to be told what a variable holds either."""
+    boot.put("grub2/grub.cfg", "set b=x\x1b[2Jy\nblscfg\n")
+    boot.bls("a", **{"title": "A", "linux": "/vmlinuz-6.1", "options": "x", line: "/$b"})
+    entry = boot.entries()["a.conf"]
+    assert (entry["usable"], entry["why_id"]) == (False, "entries/control-character")
+    assert "\x1b" not in json.dumps(entry, ensure_ascii=False)
+
+
 HANDOFF = """if [ -e ${prefix}/gfxblacklist.txt ]; then
  if [ ${grub_platform} != pc ]; then set mode=keep
  elif hwmatch ${prefix}/gfxblacklist.txt 3; then
