@@ -76,7 +76,7 @@ asm := $(sort $(wildcard kexec/arch/x86/*.S))
 mains    := kexec/main.c kexec/vmcore_dmesg_main.c
 lib_src  = $(filter-out $(mains),$(src)) $(PURGATORY_SHARED)
 
-.PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-smoke fuzz fuzz-coverage install deb clean
+.PHONY: all purgatory demo check check-long unit unit-purgatory fuzz-replay fuzz-new fuzz fuzz-coverage install deb clean
 all: $(BUILD)/bin/kexec $(BUILD)/bin/vmcore-dmesg
 	$(if $(opt_missing),@echo '  without optional libraries; to have them install $(opt_missing)')
 
@@ -172,14 +172,17 @@ unit: $(unit_bin)
 unit-purgatory: $(BUILD)/unit/test_purgatory
 	tests/unit/run $<
 
-FUZZ_SECONDS ?= 5
-fuzz-smoke: $(fuzz_bin)
-	printf '%s\n' $(fuzz_bin) | FUZZ_SEED=1 xargs -P $(JOBS) -n 1 tests/fuzz/run $(FUZZ_SECONDS)
+# What is kept for each target, once.
+fuzz-replay: $(fuzz_bin)
+	printf '%s\n' $(fuzz_bin) | xargs -P $(JOBS) -n 1 tests/fuzz/run 0
 
-# TIME seconds for each target, on all of the machine; what is worth keeping goes into the tree.
+# TIME seconds for each target, on all of the machine.
 TIME ?= 600
-fuzz: $(fuzz_bin)
+fuzz-new: $(fuzz_bin)
 	printf '%s\n' $(fuzz_bin) | xargs -P $(JOBS) -n 1 tests/fuzz/run $(TIME)
+
+# The same, and what is worth keeping goes into the tree.
+fuzz: fuzz-new
 	tests/fuzz/keep $(fuzz_bin)
 
 # What of each reader of foreign bytes the corpora reach; fails below 90 per cent of its lines.
