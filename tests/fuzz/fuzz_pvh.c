@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * An ELF file whose headers and notes are patched, looked into, and entered by PVH: what comes out as a
- * plan has its entry in the kernel and all that the start info tells of in the segments.
+ * plan is safe, has its entry in the kernel and all that the start info tells of in the segments.
  */
 #include <string.h>
 
 #include "arch/x86/elf_image.h"
 #include "arch/x86/export_image.h"
 #include "arch/x86/subarch.h"
+#include "arch/x86/x86.h"
 #include "elf_note.h"
 #include "lib_check.h"
 #include "lib_elf.h"
@@ -128,11 +129,30 @@ static void add_oddity(struct request *req, struct facts *facts, uint8_t which, 
 	}
 }
 
+static int make_plan(const struct image_type *type, const struct request *req,
+		     const struct facts *facts, struct plan *plan, struct diag *diag)
+{
+	int r = type->probe(req->kernel, diag);
+
+	if (r == 0)
+		r = type->plan(req, facts, plan, diag);
+	if (r == 0)
+		r = x86_plan_purgatory(req, facts, plan, diag);
+	if (r == 0)
+		r = place(plan, facts, req->mem_min, req->mem_end, diag);
+	if (r == 0)
+		r = type->finish(req, facts, plan, diag);
+	if (r == 0)
+		r = x86_finish_purgatory(req, facts, plan, diag);
+	if (r == 0)
+		r = plan_check(plan, facts, req->mem_min, req->mem_end, diag);
+	return r;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const uint8_t ramdisk[PAGE_LEN + 1];
-	const struct image_type *type;
 	struct bytes file = { 0 };
 	struct span made;
 	struct arena arena = { 0 };
@@ -140,7 +160,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct request req;
 	struct plan plan;
 	struct diag diag;
-	int r;
 
 	if (len < 4)
 		return 0;
@@ -157,18 +176,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		req.initrd = span_of(ramdisk, sizeof(ramdisk));
 	add_oddity(&req, &facts, data[1], &arena);
 	plan_init(&plan, &arena);
-	type = data[0] & 1 ? &elf_x86_64_type : &elf_x86_type;
-	r = type->probe(req.kernel, &diag);
-	if (r == 0)
-		r = type->plan(&req, &facts, &plan, &diag);
-	if (r == 0)
-		r = place(&plan, &facts, req.mem_min, req.mem_end, &diag);
-	if (r == 0)
-		r = type->finish(&req, &facts, &plan, &diag);
-	if (r == 0)
+	if (make_plan(data[0] & 1 ? &elf_x86_64_type : &elf_x86_type, &req, &facts, &plan,
+		      &diag) == 0) {
 		check(&plan);
-	else
+		require_safe_plan(&plan, &req, &facts);
+	} else {
 		CHECK(diag.id && diag.error > 0 && diag.text[0]);
+	}
 	arena_free(&arena);
 	bytes_free(&file);
 	return 0;

@@ -13,7 +13,8 @@
 /*
  * Segments: page aligned, disjoint, in RAM, in the limits, at most half of what the machine has;
  * entries and arguments lie in them. What purgatory will verify is every segment but itself, from its
- * first byte to its last, with the digests that these bytes have; its own checksums are right.
+ * first byte to its last, with the digests that these bytes have (of a long one: its first chunks and
+ * its last); its own checksums are right.
  */
 void require_safe_plan(struct plan *plan, const struct request *req, const struct facts *facts);
 /*
