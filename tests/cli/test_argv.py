@@ -9,7 +9,7 @@ import pytest
 import images
 from kexec_run import run
 
-QUICK = 2  # seconds
+QUICK = 20  # seconds
 
 WORDS = [
     "-l", "-e", "-f", "-u", "-p", "-S", "-d", "-h", "-v", "-a", "-c", "-s", "-i", "-x", "-y", "-t",

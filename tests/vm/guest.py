@@ -403,7 +403,7 @@ class Guest:
         os.set_blocking(self._process.stdout.fileno(), False)
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind, failure, _):
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(timeout=10)
@@ -417,6 +417,11 @@ class Guest:
         shutil.rmtree(self._folder, ignore_errors=True)
         if kind is None:
             shutil.rmtree(self._log, ignore_errors=True)
+        if isinstance(failure, AssertionError) and self._is_emulators_fault():
+            raise EmulatorFailed(f"{EMULATOR.pattern} (log: {self._log})") from failure
+
+    def _is_emulators_fault(self):
+        return any(EMULATOR.search(text) for _, text in self.lines)
 
     def clock(self):
         return time.monotonic() - self.started
@@ -446,7 +451,7 @@ class Guest:
     def _fail(self, why):
         last = "\n".join(f"{at:8.3f}  {text}" for at, text in self.lines[-40:])
         errors = (self._log / "qemu.stderr").read_text(errors="replace").strip()
-        failure = EmulatorFailed if any(EMULATOR.search(t) for _, t in self.lines) else GuestFailed
+        failure = EmulatorFailed if self._is_emulators_fault() else GuestFailed
         raise failure(f"{why} ({self.machine}, {self.first.name}; log: {self._log})\n"
                       f"{last}\n{errors}")
 

@@ -18,7 +18,7 @@ from stopped import Stopped
 
 DELAY_OFF = 0x24    # of fail_delay_ms in struct handoff
 SHORT_DELAY = 20    # ms before the reset, in place of five seconds
-SILENCE = 15        # seconds, more than a reset is put off, without a word, a reset or the next kernel: a hang
+SILENCE = 60        # seconds, more than a reset is put off, without a word, a reset or the next kernel: a hang
 
 
 @dataclasses.dataclass

@@ -27,7 +27,7 @@ class Stopped:
     def __init__(self, log, files, load=load_command(), machine=Machine(), first="6.1-cloud",
                  leave="run /sbin/kexec -e", append="", **how):
         initrd = initramfs({"": f"{load}\nwait\n{leave}"}, files)
-        self.guest = Guest(machine, kernel(first), initrd, f"loglevel=4 {append}".strip(), log=log, gdb=True,
+        self.guest = Guest(machine, kernel(first), initrd, f"loglevel=4 no_timer_check {append}".strip(), log=log, gdb=True,
                            **how)
         self.gdb = None
 

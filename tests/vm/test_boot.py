@@ -146,7 +146,7 @@ def test_chain(log_folder):
     files = {**kexec_files(), **{f"/k/{k.name}": k.image for k in set(kernels)}}
     initrd = initramfs(jobs, files)
     with Guest(Machine(memory=2048), kernels[0], initrd, "loglevel=4 ng.job=stage0",
-               log=log_folder) as guest:
+               log=log_folder, limit=1500) as guest:
         origin = None
         for n, here in enumerate(kernels):
             facts = guest.facts()

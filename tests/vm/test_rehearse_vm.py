@@ -71,7 +71,7 @@ class Rehearsal:
 
 
 def words_for(folder, name, *more, initrd=JOB, machine=None, load="-l",
-              words="root=/dev/vda1 quiet"):
+              words="root=/dev/vda1 no_timer_check quiet"):
     """The files of a rehearsal, its command line and its environment."""
     (folder / "initrd").write_bytes(initrd)
     (folder / "host").mkdir()
@@ -119,7 +119,7 @@ def for_panic(folder, name, size, *more, start=GIB - 512 * MIB, machine=2 * GIB,
     """A capture kernel in a reservation of size MiB, of a machine that has more."""
     machine = Machine(pc(machine), crash_kernel=(start, start + size * MIB), flags=FLAGS, cpus=(0,))
     return rehearse(folder, name, *more, initrd=initrd, machine=machine, load="-p",
-                    words=f"{root} nr_cpus=1 quiet")
+                    words=f"{root} nr_cpus=1 no_timer_check quiet")
 
 
 def in_crash_kernel(done, size):
