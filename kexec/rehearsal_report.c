@@ -93,6 +93,10 @@ void rehearsal_text(FILE *out, const struct report *plan, const struct rehearsal
 	print_stages(out, plan, r);
 	for (size_t i = 0; i < r->n_consoles; i++)
 		print_console(out, &r->consoles[i]);
+	/* Without it the verdict would seem to be one of kexec_file_load. */
+	if (diag_find_note(plan->diag, "load/plan-of-another-call"))
+		fputc('\n', out);
+	report_note(out, plan->diag, "load/plan-of-another-call");
 	if (r->console_path)
 		fprintf(out, "\nall that it said is in %s\n", r->console_path);
 	fprintf(out, "\nverdict    %s (%.3f s", verdict_text(r->verdict, r->is_vm), r->seconds);

@@ -59,6 +59,9 @@ void report_notes(FILE *out, const struct diag *diag);
 /* Those of them that are warnings. */
 void report_warnings(FILE *out, const struct diag *diag);
 
+/* The one with this id, if it is among them. */
+void report_note(FILE *out, const struct diag *diag, const char *id);
+
 /* Text from outside: a terminal must not obey it. */
 void report_clean(FILE *out, const char *text);
 

@@ -88,6 +88,14 @@ void report_warnings(FILE *out, const struct diag *diag)
 			print_note(out, n);
 }
 
+void report_note(FILE *out, const struct diag *diag, const char *id)
+{
+	const struct diag_note *n = diag_find_note(diag, id);
+
+	if (n)
+		print_note(out, n);
+}
+
 static void print_head(FILE *out, const char *name)
 {
 	fprintf(out, "%-11s ", name);

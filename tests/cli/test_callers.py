@@ -173,3 +173,11 @@ def test_plan_of_the_other_call(pc, fill, words):
     text = run("--dry-run", pc, *fill(("-s", "-l", "KERNEL", *words)))
     assert b"[load/plan-of-another-call]" in text.out, text
     assert "load/plan-of-another-call" not in plans.of(pc, images.path("6.1-amd64")).notes
+
+
+def test_rehearsal_of_the_other_call(pc, fill):
+    """Its verdict is none of kexec_file_load, and the text says so as the JSON does."""
+    words = ("--dry-run", "--rehearse", pc, *fill(("-l", "KERNEL")))
+    text = run(*words, "-s").done().out
+    assert text.count(b"[load/plan-of-another-call]") == 1, text
+    assert b"[load/plan-of-another-call]" not in run(*words).done().out
