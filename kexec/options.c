@@ -179,6 +179,29 @@ static int parse_words(struct parse *p)
 	return r;
 }
 
+/* Nothing behind --print-ckr-size counts, as ever, but the machine that it is about. */
+static int find_root_behind(struct parse *p)
+{
+	int r = 0;
+
+	while (p->next < p->argc && !p->out.host_root && r == 0) {
+		const char *word = p->argv[p->next++];
+		const struct option_row *row = NULL;
+		struct parse looked = *p;
+		struct diag ignored;
+
+		if (strcmp(word, "--") == 0)
+			break;
+		diag_init(&ignored, NULL);
+		looked.diag = &ignored;
+		if (strncmp(word, "--", 2) == 0 &&
+		    find_long(&looked, word + 2, strcspn(word + 2, "="), &row) == 0 &&
+		    strcmp(row->name, "host-root") == 0)
+			r = parse_long(p, word + 2);
+	}
+	return r;
+}
+
 static int fail_not_yet(struct parse *p, const struct option_row *row)
 {
 	if (strstr(row->name, "live-update")) {
@@ -500,6 +523,8 @@ int options_parse(int argc, char *const argv[], struct arena *a, struct options 
 	};
 	int r = parse_words(&p);
 
+	if (r == 0 && p.out.print_ckr_size)
+		r = find_root_behind(&p);
 	if (r == 0)
 		r = settle_mode(&p);
 	if (r == 0 && !p.is_done)

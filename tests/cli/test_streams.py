@@ -75,6 +75,12 @@ def test_size_for_a_crash_kernel(folder):
     machine = Machine(pc_map(GIB), crash_kernel=(0x20000000, 0x30000000))
     assert run("--dry-run", machine.write(folder / "host"),
                "--print-ckr-size").done().out == b"268435456\n"
+    for words in ((f"--host-root={folder / 'host'}",), ("--host-root", folder / "host"), ("--nonsense", "-q", f"--host-roo={folder / 'host'}")):
+        assert run("--print-ckr-size", *words).done().out == b"268435456\n"
+    run("--print-ckr-size", f"--host-root={folder / 'nowhere'}").failed("host/root")
+    run("--print-ckr-size", "--host-root").failed("options/missing-value", 1)
+    run("--print-ckr-size", "--host-root=").failed("options/bad-value", 1)
+    run("--print-ckr-size", "--", f"--host-root={folder / 'nowhere'}").done()
     machine = Machine(pc_map(GIB))
     assert run("--dry-run", machine.write(folder / "none"),
                "--print-ckr-size").done().out == b"0\n"
