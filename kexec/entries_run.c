@@ -25,10 +25,12 @@ int entries_list(const struct options *o, struct arena *a, struct diag *diag)
 	int status = 0;
 	int r = o->json ? report_json_check(diag) : 0;
 
-	if (r == 0)
-		r = read_entries(o, a, &h, diag);
 	if (r < 0) {
 		report_failure(stderr, diag, NULL);
+		return STATUS_FAILED;
+	}
+	if (read_entries(o, a, &h, diag) < 0) {
+		report_failure_of(o, diag);
 		return STATUS_FAILED;
 	}
 	if (o->debug)

@@ -170,16 +170,11 @@ static int report_rehearsal(struct load *l, double plan_seconds, int *ret_status
 
 static int fail_load(const struct load *l, struct diag *diag, int status)
 {
-	struct diag ignored;
-
-	diag_init(&ignored, NULL);
 	if (l->options->debug)
 		report_notes(stderr, diag);
 	else
 		report_warnings(stderr, diag);
-	if (l->options->json && report_json_failure(stdout, diag, &ignored) < 0)
-		report_failure(stderr, &ignored, NULL);
-	report_failure(stderr, diag, NULL);
+	report_failure_of(l->options, diag);
 	return status;
 }
 
@@ -218,14 +213,9 @@ static int run_load(const struct options *o, struct arena *a, struct diag *diag)
 
 static int run_inspect(const struct options *o, struct arena *a, struct diag *diag)
 {
-	struct diag ignored;
-
 	if (inspect_run(o, a, diag) == 0)
 		return STATUS_OK;
-	diag_init(&ignored, NULL);
-	if (o->json && report_json_failure(stdout, diag, &ignored) < 0)
-		report_failure(stderr, &ignored, NULL);
-	report_failure(stderr, diag, NULL);
+	report_failure_of(o, diag);
 	return STATUS_FAILED;
 }
 
@@ -370,15 +360,10 @@ static int flush(const struct options *o, int status)
 static int run_entry(const struct options *o, struct arena *a, struct options *ret,
 		     struct diag *diag)
 {
-	struct diag ignored;
-
 	if (entries_resolve(o, a, ret, diag) == 0)
 		return STATUS_OK;
-	diag_init(&ignored, NULL);
 	report_warnings(stderr, diag);
-	if (o->json && report_json_failure(stdout, diag, &ignored) < 0)
-		report_failure(stderr, &ignored, NULL);
-	report_failure(stderr, diag, NULL);
+	report_failure_of(o, diag);
 	return STATUS_FAILED;
 }
 

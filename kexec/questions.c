@@ -24,6 +24,13 @@ static int printed(int r, int status, struct diag *diag)
 	return STATUS_FAILED;
 }
 
+/* There is no answer: with --json that is one, too. */
+static int fail_answer(const struct options *o, struct diag *diag)
+{
+	report_failure_of(o, diag);
+	return STATUS_FAILED;
+}
+
 /* Notes are about loads, and nobody asked for one. */
 static int read_machine(const struct options *o, struct arena *a, struct facts *ret,
 			struct diag *diag)
@@ -45,7 +52,7 @@ static int answer_check(const struct options *o, const struct facts *facts, stru
 	int r = host_read_check(root_of(o), facts, a, &more, diag);
 
 	if (r < 0)
-		return printed(r, 0, diag);
+		return fail_answer(o, diag);
 	check_all(&in, &report);
 	if (o->json)
 		r = report_check_json(stdout, o, &report, diag);
@@ -91,7 +98,7 @@ static int answer_show(const struct options *o, struct arena *a, struct diag *di
 	if (r == 0 && o->show_crash)
 		r = show_read(root_of(o), true, a, &images[n++], diag);
 	if (r < 0)
-		return printed(r, 0, diag);
+		return fail_answer(o, diag);
 	for (size_t i = 0; i < n; i++) {
 		is_unknown |= images[i].state == SHOW_UNKNOWN;
 		is_loaded |= images[i].state != SHOW_UNKNOWN && images[i].state != SHOW_NOTHING;
@@ -106,14 +113,15 @@ static int answer_show(const struct options *o, struct arena *a, struct diag *di
 int questions_answer(const struct options *o, struct arena *a, struct diag *diag)
 {
 	struct facts facts = { 0 };
+	/* Without json-c there is no object to say that in. */
 	int r = o->json ? report_json_check(diag) : 0;
 
-	if (r == 0 && o->show)
-		return answer_show(o, a, diag);
-	if (r == 0)
-		r = read_machine(o, a, &facts, diag);
 	if (r < 0)
 		return printed(r, 0, diag);
+	if (o->show)
+		return answer_show(o, a, diag);
+	if (read_machine(o, a, &facts, diag) < 0)
+		return fail_answer(o, diag);
 	if (o->check)
 		return answer_check(o, &facts, a, diag);
 	return answer_last(o, &facts, diag);

@@ -54,6 +54,8 @@ must_check int report_json_failure(FILE *out, const struct diag *failure, struct
  * "kexec: try: ADVICE", the failure's own or its kind's (advice.h). Control characters come out as '?'.
  */
 void report_failure(FILE *out, const struct diag *failure, const char *what);
+/* That on stderr, and with --json what report_json_failure() makes of it on stdout. */
+void report_failure_of(const struct options *o, const struct diag *failure);
 /* "kexec: note: TEXT [id]", or "warning" for "note", one line each. */
 void report_notes(FILE *out, const struct diag *diag);
 /* Those of them that are warnings. */

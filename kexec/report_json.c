@@ -357,3 +357,13 @@ int report_json_failure(FILE *out, const struct diag *failure, struct diag *diag
 }
 
 #endif
+
+void report_failure_of(const struct options *o, const struct diag *failure)
+{
+	struct diag why;
+
+	diag_init(&why, NULL);
+	if (o->json && report_json_failure(stdout, failure, &why) < 0)
+		report_failure(stderr, &why, NULL);
+	report_failure(stderr, failure, NULL);
+}

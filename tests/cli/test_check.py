@@ -212,3 +212,13 @@ def test_what_does_not_go_together():
     for line in (["--check", "--show"], ["--last", "-l"], ["--show", "-e"], ["--check", "kernel"],
                  ["--check", "--map"], ["--last", "--initrd=x"]):
         run(*line).failed("options/question", status=1)
+
+
+@pytest.mark.parametrize("question", ["--check", "--last"])
+def test_no_answer_is_said_in_json(folder, question):
+    for root, name in ((folder, "host/no-memory-map"), (folder / "nowhere", "host/root")):
+        run(question, f"--host-root={root}").failed(name)
+        result = run(question, "--json", f"--host-root={root}")
+        text = result.failed(name, has_out=True)
+        said = plans.parse(result.out)
+        assert (said["error"]["id"], said["error"]["text"]) == (name, text)

@@ -263,6 +263,10 @@ def test_nothing_there(boot):
     assert boot.list(status=1)["list"]["entries"] == []
     boot.load("@").failed("entries/not-known", has_out=True)
     run("--list", "--boot-root=/nosuch").failed("entries/boot-root")
+    result = run("--list", "--json", "--boot-root=/nosuch")
+    text = result.failed("entries/boot-root", has_out=True)
+    said = plans.parse(result.out)
+    assert (said["error"]["id"], said["error"]["text"]) == ("entries/boot-root", text)
 
 
 def test_hostile_files(boot):
