@@ -18,7 +18,8 @@ void *arena_alloc(struct arena *a, size_t len)
 	uint64_t total;
 
 	a->n_allocations++;
-	if (a->fail_at != 0 && a->n_allocations >= a->fail_at)
+	if (a->fail_at != 0 && a->n_allocations >= a->fail_at &&
+	    !(a->fails_once && a->n_allocations > a->fail_at))
 		return NULL;
 	if (a->region)
 		return region_alloc(a->region, len);

@@ -17,6 +17,7 @@ struct arena {
 	struct arena_chunk *chunks;
 	size_t n_allocations;	/* so far; tests count with it */
 	size_t fail_at; /* this allocation (1 is the first) and all later ones fail; 0: none */
+	bool fails_once;	/* later ones do not */
 	struct region *region;	/* where new memory comes from; NULL: from the C library */
 };
 

@@ -25,9 +25,10 @@ static int read_elf(struct span file, struct arena *a, struct export_kernel *ret
 	struct elf elf;
 	int r = elf_parse(file, &elf, diag);
 
+	if (r == 0)
+		r = vmlinux_banner(&elf, a, &banner, diag);
 	if (r < 0)
 		return r;
-	banner = vmlinux_banner(&elf, a);
 	if (!banner)
 		return fail(diag, EINVAL, "export/no-linux",
 			    "the ELF file is no Linux kernel: there is no \"Linux version\" in it");

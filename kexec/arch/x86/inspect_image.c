@@ -109,6 +109,18 @@ static void put_limits(struct inspection *in, const struct bzimage *image)
 	inspect_addr(in, o, "initrd_end", image->initrd_end);
 }
 
+static const char *put_banner(struct inspection *in, const struct elf *elf)
+{
+	const char *banner;
+	struct diag why;
+
+	diag_init(&why, NULL);
+	if (vmlinux_banner(elf, in->arena, &banner, &why) < 0)
+		in->is_short = true;
+	inspect_text(in, in->top, "banner", banner);
+	return banner;
+}
+
 /* The payload, as far as it can be read; false: only the header says what there is. */
 static bool put_kernel(struct inspection *in, const struct bzimage *image, struct span file,
 		       struct elf *elf, struct elf_findings *f, struct diag *why)
@@ -124,7 +136,7 @@ static bool put_kernel(struct inspection *in, const struct bzimage *image, struc
 	if (unpacked.len > 0)
 		is_read = inspect_elf(in, in->top, unpacked, elf, f);
 	if (is_read)
-		inspect_text(in, in->top, "banner", vmlinux_banner(elf, in->arena));
+		put_banner(in, elf);
 	return is_read;
 }
 
@@ -225,8 +237,7 @@ void inspect_elf_file(struct inspection *in, struct span file)
 	for (size_t i = 0; i < elf.n_loads; i++)
 		inspect_part(in, "PT_LOAD", elf.loads[i].off, elf.loads[i].file_len);
 	inspect_part(in, "behind the ELF file", elf.len, file.len - elf.len);
-	banner = vmlinux_banner(&elf, in->arena);
-	inspect_text(in, in->top, "banner", banner);
+	banner = put_banner(in, &elf);
 	diag_init(&why, NULL);
 	if (banner) {
 		put_vmlinux(in, &elf, banner, &findings);

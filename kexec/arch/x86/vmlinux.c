@@ -28,16 +28,17 @@
 #define BANNER			"Linux version "
 #define BANNER_LEN_MAX		512
 
-const char *vmlinux_banner(const struct elf *elf, struct arena *a)
+int vmlinux_banner(const struct elf *elf, struct arena *a, const char **ret, struct diag *diag)
 {
 	struct span rest = elf->file;
 	size_t len = 0;
 
+	*ret = NULL;
 	for (;;) {
 		const uint8_t *at = memmem(rest.data, rest.len, BANNER, strlen(BANNER));
 
 		if (!at)
-			return NULL;
+			return 0;
 		rest = span_of(at + strlen(BANNER), rest.len - (size_t)(at - rest.data) -
 							    strlen(BANNER));
 		/* The same words with %s behind them are the format of /proc/version. */
@@ -46,7 +47,8 @@ const char *vmlinux_banner(const struct elf *elf, struct arena *a)
 	}
 	while (len < rest.len && len < BANNER_LEN_MAX && rest.data[len] >= ' ')
 		len++;
-	return arena_strndup(a, (const char *)rest.data, len);
+	*ret = arena_strndup(a, (const char *)rest.data, len);
+	return *ret ? 0 : fail_nomem(diag);
 }
 
 struct release {
@@ -199,7 +201,7 @@ static int plan_pvh(const struct elf *elf, const struct bzimage *image, const st
 int vmlinux_plan(const struct elf *elf, const struct request *req, const struct facts *facts,
 		 struct plan *plan, struct diag *diag)
 {
-	const char *banner = vmlinux_banner(elf, plan->arena);
+	const char *banner = NULL;
 	const enum enter *entries;
 	struct bzimage image;
 	struct direct direct;
@@ -209,6 +211,8 @@ int vmlinux_plan(const struct elf *elf, const struct request *req, const struct 
 	if (r == 0 && elf->is_64 && !facts->cpu.has_long_mode)
 		r = fail(diag, EINVAL, "vmlinux/cpu-is-32-bit",
 			 "this is a 64-bit kernel, and the CPU has no long mode");
+	if (r == 0)
+		r = vmlinux_banner(elf, plan->arena, &banner, diag);
 	if (r == 0)
 		r = vmlinux_header(elf, banner, plan->arena, &image, &payload, diag);
 	if (r == 0)

@@ -15,8 +15,10 @@
 #include "arch/x86/bzimage.h"
 #include "elf.h"
 
-/* The text "Linux version 6.1.0-..." up to its end of line, in the arena; NULL: it is no Linux. */
-const char *vmlinux_banner(const struct elf *elf, struct arena *a);
+/* The text "Linux version 6.1.0-..." up to its end of line, in the arena; NULL: it is no Linux.
+ * Fails when memory is short. */
+must_check int vmlinux_banner(const struct elf *elf, struct arena *a, const char **ret,
+			      struct diag *diag);
 /*
  * What the header of a bzImage around this kernel would say, as far as it can be known. *ret_payload is
  * the file without what follows the kernel, unless that is its relocation table.
