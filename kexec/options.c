@@ -471,6 +471,15 @@ static const char *list_given(struct parse *p, bool (*is_of_kind)(const struct o
 	return list;
 }
 
+/* Of two, at least one of which was given. */
+static const char *given_of(bool has_first, const char *first, bool has_second, const char *second,
+			    const char *both)
+{
+	if (has_first && has_second)
+		return both;
+	return has_first ? first : second;
+}
+
 static void note_ignored(struct parse *p)
 {
 	const struct options *o = &p->out;
@@ -500,11 +509,12 @@ static void note_ignored(struct parse *p)
 		     "--%s has no effect with --%s, which needs the other system call",
 		     p->file_only->name, o->needs_kexec_load);
 	if (o->load && !o->rehearse && (o->flip || o->rehearse_seconds != 0))
-		warn(p->diag, "options/no-effect",
-		     "--time-limit and --flip have no effect without --rehearse");
+		warn(p->diag, "options/no-effect", "%s no effect without --rehearse",
+		     given_of(o->rehearse_seconds != 0, "--time-limit has", o->flip, "--flip has",
+			      "--time-limit and --flip have"));
 	if (!o->exec && (o->load || o->unload || o->unload_crash) && (o->no_ifdown || o->no_sync))
-		warn(p->diag, "options/no-effect",
-		     "-x and -y have no effect, as there is no jump now");
+		warn(p->diag, "options/no-effect", "%s no effect, as there is no jump now",
+		     given_of(o->no_ifdown, "-x has", o->no_sync, "-y has", "-x and -y have"));
 }
 
 int options_parse(int argc, char *const argv[], struct arena *a, struct options *ret,

@@ -82,3 +82,16 @@ def test_posixly_correct(pc):
     env = {"PATH": os.environ["PATH"], "LC_ALL": "C", "POSIXLY_CORRECT": "1"}
     run("--dry-run", pc, images.path("6.1-cloud"), "--append=x", "--nonsense", env=env).failed(
         "options/unknown", 1)
+
+
+@pytest.mark.parametrize("words, said", [
+    (("--time-limit=5",), "--time-limit has no effect without --rehearse"),
+    (("--flip=kernel+1",), "--flip has no effect without --rehearse"),
+    (("--time-limit=5", "--flip=kernel+1"), "--time-limit and --flip have no effect without --rehearse"),
+    (("-x",), "-x has no effect, as there is no jump now"),
+    (("-y",), "-y has no effect, as there is no jump now"),
+    (("-x", "-y"), "-x and -y have no effect, as there is no jump now"),
+])
+def test_only_what_was_given_is_named(pc, small, words, said):
+    result = run("--dry-run", pc, "-l", small, *words)
+    assert result.status == 0 and result.err == f"kexec: warning: {said} [options/no-effect]\n".encode(), result

@@ -252,8 +252,10 @@ def test_length_of_the_command_line(folder, pc, minor, limit):
     where.write_bytes(images.bare().with_fields({images.VERSION: 0x200 + minor}))
     plan = plans.of(pc, where, "--append=" + "x" * limit)
     assert plan["cmdline"] == "x" * limit
-    run("--dry-run", pc, where, "--append=" + "x" * (limit + 1)).failed(
-        "params/cmdline-too-long", says=(str(limit), str(limit + 1)))
+    for n, advice in ((1, b"by 1 character;"), (2, b"by 2 characters;")):
+        result = run("--dry-run", pc, where, "--append=" + "x" * (limit + n))
+        result.failed("params/cmdline-too-long", says=(str(limit), str(limit + n)))
+        assert advice in result.err, result
 
 
 def test_fixed_address(folder, pc):

@@ -249,8 +249,8 @@ int params_check_cmdline(const struct bzimage *image, const struct request *req,
 	fail(diag, EINVAL, "params/cmdline-too-long",
 	     "the command line has %zu characters, this kernel takes %u", len, image->cmdline_max);
 	return fail_advise(diag,
-			   "shorten --append by %zu characters; nothing is ever cut off silently",
-			   len - image->cmdline_max);
+			   "shorten --append by %zu character%s; nothing is ever cut off silently",
+			   len - image->cmdline_max, len - image->cmdline_max == 1 ? "" : "s");
 }
 
 int params_lay_out(const struct bzimage *image, const struct request *req,

@@ -129,8 +129,9 @@ static int check_request(const struct pvh_image *image, const struct request *re
 		fail(diag, EINVAL, "pvh/cmdline-too-long",
 		     "the command line has %zu characters, this kernel takes %u", cmdline_len,
 		     image->cmdline_max);
-		return fail_advise(diag, "shorten --append by %zu characters",
-				   cmdline_len - image->cmdline_max);
+		return fail_advise(diag, "shorten --append by %zu character%s",
+				   cmdline_len - image->cmdline_max,
+				   cmdline_len - image->cmdline_max == 1 ? "" : "s");
 	}
 	return 0;
 }
