@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import gzip
 import struct
+import zlib
 
 import bases
 from bases import FIELDS, MIB, BzImage, Elf, bzimage, field, pe, with_fields
@@ -202,6 +203,15 @@ def bombs():
         yield case(f"bomb/{pack}-says-16-MiB", REFUSE, bomb, 16 * MIB)
         yield case(f"bomb/{pack}-says-all", REFUSE, bomb, ZEROS_LEN)
         yield case(f"bomb/{pack}-says-1-GiB", REFUSE, bomb, 1 << 30)
+    for pack, all_of_it in (("gzip", gigabytes_gzip), ("zstd", gigabytes_zstd)):
+        def large(said, pack=pack, all_of_it=all_of_it):
+            packed = all_of_it()
+            packed = packed[:-4] if pack == "gzip" else packed
+            return with_fields(BzImage(payload=packed + struct.pack("<I", said)).image(), init_size=1 << 30)
+
+        yield case(f"bomb/{pack}-3-GiB-says-16-MiB", REFUSE, large, 16 * MIB)
+        yield case(f"bomb/{pack}-3-GiB-says-all", REFUSE, large, GIGABYTES_LEN)
+        yield case(f"bomb/file-of-3-GiB-in-{pack}", REFUSE, all_of_it)
     yield case("bomb/file-in-gzip", REFUSE, lambda: gzip.compress(bytes(ZEROS_LEN), mtime=0))
     yield case("bomb/file-in-gzip-in-gzip", REFUSE,
                lambda: gzip.compress(gzip.compress(bytes(ZEROS_LEN), mtime=0), mtime=0))
@@ -213,6 +223,29 @@ ZEROS_LEN = 64 * MIB
 @functools.lru_cache(maxsize=None)
 def zeros(pack):
     return bzimage.pack(bytes(ZEROS_LEN), pack)
+
+
+GIGABYTES_LEN = 3 << 30
+
+
+@functools.lru_cache(maxsize=None)
+def gigabytes_gzip():
+    """A MiB that is packed by itself (RFC 1951: a full flush), as often as that takes."""
+    packer, one, crc = zlib.compressobj(9, zlib.DEFLATED, -15), bytes(MIB), 0
+    block = packer.compress(one) + packer.flush(zlib.Z_FULL_FLUSH)
+    for _ in range(GIGABYTES_LEN // MIB):
+        crc = zlib.crc32(one, crc)
+    return (bytes.fromhex("1f8b0800000000000203") + block * (GIGABYTES_LEN // MIB) + b"\3\0" +
+            struct.pack("<2I", crc, GIGABYTES_LEN))
+
+
+@functools.lru_cache(maxsize=None)
+def gigabytes_zstd():
+    """Blocks that say how often they have their one byte (RFC 8878, 3.1.1.2), with a window of their size."""
+    def block(is_last):
+        return struct.pack("<I", is_last | 1 << 1 | (128 << 10) << 3)[:3] + b"\0"
+
+    return (bytes.fromhex("28b52ffd0038") + block(False) * (GIGABYTES_LEN // (128 << 10) - 1) + block(True))
 
 
 # --------------------------------------------------------------------- the kernel's own ELF headers
