@@ -78,8 +78,6 @@ static const struct {
 	{ "params/cmdline-too-long", "shorten --append; the kernel says how much it can take" },
 	{ "pe/", DAMAGED },
 	{ "place/", NO_ROOM },
-	{ "place/mem-max-too-low", "raise --mem-max, or leave it out" },
-	{ "place/mem-min-too-high", "lower --mem-min, or leave it out" },
 
 	{ "plan/", NO_ROOM },
 	{ "plan/over-half-of-ram", "the kernel takes half of the memory at most: a smaller initrd, or "

@@ -45,42 +45,16 @@ static int advise_for_crash(const struct plan *plan, struct diag *diag)
 			   range_len(plan->crash->region) / MIB, len / MIB + 1);
 }
 
-/* Where a limit leaves nothing of where the segment may be; 0 if that is not so. */
-static int explain_limit(const struct segment *s, struct range allowed, struct diag *diag)
-{
-	if (allowed.end <= s->min) {
-		fail(diag, EADDRNOTAVAIL, "place/mem-max-too-low",
-		     "--mem-max (0x%" PRIx64 ") is below %#" PRIx64
-		     ", the lowest place that segment '%s' can have",
-		     allowed.end - 1, s->min, s->name);
-		return fail_advise(diag, "raise --mem-max to %" PRIu64 "M at least, or leave it out",
-				   (s->min + s->reserve_len) / MIB + 1);
-	}
-	if (allowed.start >= s->end) {
-		fail(diag, EADDRNOTAVAIL, "place/mem-min-too-high",
-		     "--mem-min (%#" PRIx64 ") is above %#" PRIx64
-		     ", the highest place that segment '%s' can have",
-		     allowed.start, s->end - 1, s->name);
-		return fail_advise(diag, "lower --mem-min, or leave it out");
-	}
-	return 0;
-}
-
 static int explain(const struct plan *plan, const struct segment *s,
 		   const struct range_list *free_ram, struct range allowed, uint64_t largest,
 		   struct diag *diag)
 {
-	const int r = plan->crash ? 0 : explain_limit(s, allowed, diag);
-
-	if (r < 0)
-		return r;
 	fail(diag, EADDRNOTAVAIL, "place/no-hole",
 	     "no room for segment '%s': it needs %" PRIu64 " KiB in one piece, aligned to %" PRIu64
 	     " KiB, between %#" PRIx64 " and %#" PRIx64 "; the largest free piece there is %" PRIu64
-	     " KiB (%zu piece%s of RAM free in all)",
+	     " KiB (%zu pieces of RAM are free in all)",
 	     s->name, s->reserve_len / KIB, s->align / KIB, max_u64(s->min, allowed.start),
-	     min_u64(s->end, allowed.end), largest / KIB, free_ram->n,
-	     free_ram->n == 1 ? "" : "s");
+	     min_u64(s->end, allowed.end), largest / KIB, free_ram->n);
 	if (plan->crash)
 		return advise_for_crash(plan, diag);
 	return fail_advise(diag,

@@ -267,29 +267,6 @@ def test_limits_that_fit_to_the_byte(pc, words):
         *words).failed("place/no-hole", says=("kernel",))
 
 
-@pytest.mark.parametrize("words, name, says, advice", [
-    (("--mem-max=1M",), "place/mem-max-too-low", ("0x100000)", "0x1000000,", "kernel"), b"raise --mem-max to "),
-    (("--mem-max=0xffffff",), "place/mem-max-too-low", ("0xffffff)",), b"raise --mem-max to "),
-    (("--mem-max=0x1000000",), "place/no-hole", ("between 0x1000000 and 0x1000001;",), b"widen --mem-min/--mem-max"),
-    (("--mem-min=5G", "--enter=32"), "place/mem-min-too-high", ("0x140000000)", "0xffffffff,"), b"lower --mem-min"),
-])
-def test_limits_beyond_all_places(pc, words, name, says, advice):
-    """Where a limit leaves nothing, that limit is named, and no range that ends before it begins."""
-    result = run("--dry-run", pc, images.path("6.1-amd64"), *words)
-    result.failed(name, says=says)
-    assert advice in result.err, result
-    if name == "place/mem-max-too-low":
-        enough = int(result.err.partition(advice)[2].partition(b"M")[0])
-        plans.of(pc, images.path("6.1-amd64"), f"--mem-max={enough}M", mem_max=enough * MIB)
-
-
-def test_one_piece_is_one(folder):
-    for top, said in ((GIB, "(2 pieces of RAM free"), (0, "(1 piece of RAM free")):
-        machine = Machine([(MIB, 32 * MIB, RAM)] + ([(GIB, GIB + 8 * MIB, RAM)] if top else []))
-        run("--dry-run", machine.write(folder / str(top)), images.path("6.1-amd64"), "--enter=64").failed(
-            "place/no-hole", says=(said,))
-
-
 @pytest.mark.parametrize("enter", ["64", "auto", "direct"])
 def test_no_room_within_limits(pc, enter):
     """The message gives the limits that were in force, and how much room there is."""
