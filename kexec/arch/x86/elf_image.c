@@ -171,13 +171,16 @@ static int elf_image_plan(const struct request *req, const struct facts *facts, 
 	struct elf elf;
 	int r = elf_parse(req->kernel, &elf, diag);
 
-	if (r == 0)
-		r = vmlinux_banner(&elf, plan->arena, &banner, diag);
 	if (r < 0)
 		return r;
 	if (req->args == ARGS_ELF || req->args == ARGS_NONE) {
 		r = check_program(&elf, req, facts, diag);
 		return r < 0 ? r : plan_program(&elf, req, plan, diag);
+	}
+	if (req->args != ARGS_LINUX) {
+		r = vmlinux_banner(&elf, plan->arena, &banner, diag);
+		if (r < 0)
+			return r;
 	}
 	if (req->args == ARGS_LINUX || banner)
 		return vmlinux_plan(&elf, req, facts, plan, diag);
