@@ -10,35 +10,15 @@
 #include "arch/x86/x86.h"
 #include "lib_check.h"
 #include "lib_image.h"
+#include "lib_plan.h"
 #include "lib_safe.h"
-#include "place.h"
-
-static int make_plan(const struct request *req, const struct facts *facts, struct plan *plan,
-		     struct diag *diag)
-{
-	const struct image_type *type = x86_formats[0];
-	int r = type->probe(req->kernel, diag);
-
-	if (r == 0)
-		r = type->plan(req, facts, plan, diag);
-	if (r == 0)
-		r = x86_plan_purgatory(req, facts, plan, diag);
-	if (r == 0)
-		r = place(plan, facts, req->mem_min, req->mem_end, diag);
-	if (r == 0)
-		r = type->finish(req, facts, plan, diag);
-	if (r == 0)
-		r = x86_finish_purgatory(req, facts, plan, diag);
-	if (r == 0)
-		r = plan_check(plan, facts, req->mem_min, req->mem_end, diag);
-	return r;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static uint8_t base[TEST_IMAGE_LEN], ramdisk[PAGE_LEN + 1];
 	static const uint64_t sizes[] = { 256 * MIB, 2 * GIB, 5 * GIB, 64 * GIB };
+	const struct image_type *type = x86_formats[0];
 	struct arena arena = { 0 };
 	struct facts facts;
 	struct request req;
@@ -70,8 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	req.has_seed = data[3] & 0x80;
 	if (data[3] & 0x40)
 		req.initrd = span_of(ramdisk, sizeof(ramdisk));
-	plan_init(&plan, &arena);
-	if (make_plan(&req, &facts, &plan, &diag) == 0) {
+	if (type->probe(req.kernel, &diag) == 0 &&
+	    plan_of_type(type, &req, &facts, &arena, &plan, &diag) == 0) {
 		require_safe_plan(&plan, &req, &facts);
 		require_safe_pointers(&plan, &req);
 	} else {

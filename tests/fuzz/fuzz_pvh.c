@@ -8,13 +8,12 @@
 #include "arch/x86/elf_image.h"
 #include "arch/x86/export_image.h"
 #include "arch/x86/subarch.h"
-#include "arch/x86/x86.h"
 #include "elf_note.h"
 #include "lib_check.h"
 #include "lib_elf.h"
 #include "lib_image.h"
+#include "lib_plan.h"
 #include "lib_safe.h"
-#include "place.h"
 #include "wire/pvh.h"
 
 #define PADDR		UINT64_C(0x1000000)
@@ -129,30 +128,11 @@ static void add_oddity(struct request *req, struct facts *facts, uint8_t which, 
 	}
 }
 
-static int make_plan(const struct image_type *type, const struct request *req,
-		     const struct facts *facts, struct plan *plan, struct diag *diag)
-{
-	int r = type->probe(req->kernel, diag);
-
-	if (r == 0)
-		r = type->plan(req, facts, plan, diag);
-	if (r == 0)
-		r = x86_plan_purgatory(req, facts, plan, diag);
-	if (r == 0)
-		r = place(plan, facts, req->mem_min, req->mem_end, diag);
-	if (r == 0)
-		r = type->finish(req, facts, plan, diag);
-	if (r == 0)
-		r = x86_finish_purgatory(req, facts, plan, diag);
-	if (r == 0)
-		r = plan_check(plan, facts, req->mem_min, req->mem_end, diag);
-	return r;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const uint8_t ramdisk[PAGE_LEN + 1];
+	const struct image_type *type;
 	struct bytes file = { 0 };
 	struct span made;
 	struct arena arena = { 0 };
@@ -175,9 +155,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (data[2] & 4)
 		req.initrd = span_of(ramdisk, sizeof(ramdisk));
 	add_oddity(&req, &facts, data[1], &arena);
-	plan_init(&plan, &arena);
-	if (make_plan(data[0] & 1 ? &elf_x86_64_type : &elf_x86_type, &req, &facts, &plan,
-		      &diag) == 0) {
+	type = data[0] & 1 ? &elf_x86_64_type : &elf_x86_type;
+	if (type->probe(req.kernel, &diag) == 0 &&
+	    plan_of_type(type, &req, &facts, &arena, &plan, &diag) == 0) {
 		check(&plan);
 		require_safe_plan(&plan, &req, &facts);
 	} else {

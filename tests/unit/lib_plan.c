@@ -5,16 +5,13 @@
 #include "place.h"
 #include "probe.h"
 
-int plan_request(const struct request *req, const struct facts *facts, struct arena *a,
-		 struct plan *plan, struct diag *diag)
+int plan_of_type(const struct image_type *type, const struct request *req,
+		 const struct facts *facts, struct arena *a, struct plan *plan, struct diag *diag)
 {
-	struct unwrapped unwrapped = { 0 };
-	const struct image_type *type = NULL;
-	int r = probe_format(req, &unwrapped, &type, diag);
+	int r;
 
 	plan_init(plan, a);
-	if (r == 0)
-		r = type->plan(req, facts, plan, diag);
+	r = type->plan(req, facts, plan, diag);
 	if (r == 0)
 		r = x86_plan_purgatory(req, facts, plan, diag);
 	if (r == 0)
@@ -28,6 +25,17 @@ int plan_request(const struct request *req, const struct facts *facts, struct ar
 	if (r == 0)
 		plan->type = type->name;
 	return r;
+}
+
+int plan_request(const struct request *req, const struct facts *facts, struct arena *a,
+		 struct plan *plan, struct diag *diag)
+{
+	struct unwrapped unwrapped = { 0 };
+	const struct image_type *type = NULL;
+	int r = probe_format(req, &unwrapped, &type, diag);
+
+	plan_init(plan, a);
+	return r < 0 ? r : plan_of_type(type, req, facts, a, plan, diag);
 }
 
 const char *plan_result(const struct request *req, const struct facts *facts, struct arena *a,

@@ -8,6 +8,9 @@
 /* 0, or a negative errno and the reason in diag. *plan is initialised here. */
 int plan_request(const struct request *req, const struct facts *facts, struct arena *a,
 		 struct plan *plan, struct diag *diag);
+/* The same for an image of this type. */
+int plan_of_type(const struct image_type *type, const struct request *req,
+		 const struct facts *facts, struct arena *a, struct plan *plan, struct diag *diag);
 /* "ok", or the id of the failure. */
 const char *plan_result(const struct request *req, const struct facts *facts, struct arena *a,
 			struct plan *plan, struct diag *diag);
